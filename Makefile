@@ -1,0 +1,64 @@
+# `make help` lists what can be made. VENV=folder and PYTHON=program choose others than the defaults.
+VENV   ?= .venv
+PYTHON ?=
+ARGS   ?=
+ONLY   ?=
+TORCH  ?=
+
+# A PYTHONPATH of the shell would let the lessons import another vqlab than this one.
+unexport PYTHONPATH PYTHONHOME
+export JUPYTER_PREFER_ENV_PATH = 1
+
+PY := $(VENV)/bin/python
+RECIPE := pyproject.toml .constraints.txt .make/setup.sh
+
+.DEFAULT_GOAL := help
+.PHONY: help lab test bench check notebooks readme lock clean
+
+help:  ## list the targets
+	@echo "vqlab: a laboratory for vector quantization and codebook collapse"
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
+
+lab: $(VENV)/.has-lab  ## set up, then open JupyterLab on the first lesson (ARGS="--no-browser --port 8890")
+	@$(PY) .make/lab.py $(ARGS)
+
+test: $(VENV)/.has-test  ## set up, then run all tests: library, README, browser, lessons
+	@PY=$(PY) sh .make/test.sh
+
+bench: $(VENV)/.has-bench  ## set up, then print the speed table
+	@$(PY) tests/bench.py $(ARGS)
+
+check: $(VENV)/.has-test  ## ruff and mypy
+	@$(PY) -m ruff check .
+	@$(PY) -m mypy
+
+notebooks: $(VENV)/.has-authoring  ## run the lessons and store their outputs (ONLY=02_drift for one)
+	@$(PY) .make/notebooks.py $(ONLY)
+
+readme: $(VENV)/.has-test  ## rewrite the README's tables from the code and the lessons
+	@$(PY) .make/readme.py
+
+lock:  ## find the newest versions within the supported ranges (TORCH=2.13.0 changes PyTorch's)
+	@TORCH=$(TORCH) $(if $(PYTHON),$(PYTHON),python3) .make/lock.py
+
+clean:  ## remove the virtual environment and all caches
+	@rm -rf $(VENV) $(VENV).log build dist *.egg-info .pytest_cache .hypothesis .mypy_cache .ruff_cache
+	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
+	@echo "vqlab: clean"
+
+# A stamp per set of packages: a second call is instant; new versions or a broken venv set up again.
+$(VENV)/.has-lab: $(RECIPE) | $(PY)
+	@PYTHON="$(PYTHON)" sh .make/setup.sh $(VENV) && touch $@
+
+$(VENV)/.has-test: $(RECIPE) | $(PY)
+	@PYTHON="$(PYTHON)" sh .make/setup.sh $(VENV) test && touch $@ $(VENV)/.has-lab
+
+$(VENV)/.has-bench: $(RECIPE) | $(PY)
+	@PYTHON="$(PYTHON)" sh .make/setup.sh $(VENV) test,bench && touch $@ $(VENV)/.has-test
+
+$(VENV)/.has-authoring: $(RECIPE) | $(PY)
+	@PYTHON="$(PYTHON)" sh .make/setup.sh $(VENV) test,authoring && touch $@ $(VENV)/.has-test
+
+# Missing when there is no venv yet, or when the Python it was made with is gone.
+$(PY):
+	@rm -f $(VENV)/.has-*
