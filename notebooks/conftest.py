@@ -1,0 +1,19 @@
+"""How nbval reads the lessons; see also sanitize.cfg. The tests are run by `make test`."""
+
+import os
+from typing import Any
+
+# Lessons for a machine with a GPU run there only; their functions are tested in tests/.
+collect_ignore_glob = ["*_gpu.ipynb", "**/.ipynb_checkpoints/*"]
+
+# Kernels inherit this: no browser is started for the pictures beside the figures.
+os.environ["PLOTLY_RENDERER"] = "plotly_mimetype"
+
+# Figures hold random ids and binary arrays, and stderr holds timings. They are tested as data in
+# tests/plots; here a figure must only appear. The PNG beside it exists in stored outputs alone.
+NOT_COMPARED = ("application/vnd.plotly.v1+json", "text/html", "stderr")
+
+
+def pytest_collectstart(collector: Any) -> None:
+    if getattr(collector, "skip_compare", None) is not None:
+        collector.skip_compare = (*collector.skip_compare, *NOT_COMPARED)
