@@ -52,8 +52,8 @@ def resolve(torch: str) -> dict[str, str]:
 
 def main() -> None:
     if sys.version_info[:2] != OLDEST:
-        sys.exit("lock: use Python %d.%d, the oldest supported (make lock PYTHON=python%d.%d)"
-                 % (OLDEST + OLDEST))
+        oldest = ".".join(map(str, OLDEST))
+        sys.exit(f"lock: use Python {oldest}, the oldest supported: PYTHON=python{oldest}")
     versions = resolve(torch_pin())
     lines = [f"{name}=={version}" for name, version in sorted(versions.items())
              if not LEFT_OUT.match(name)]
