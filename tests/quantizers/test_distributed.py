@@ -1,0 +1,44 @@
+"""Two processes that see different latents keep one codebook."""
+
+import os
+import socket
+
+import pytest
+import torch
+import torch.distributed as dist
+import torch.multiprocessing as mp
+
+from vqlab import make
+
+OPTIONS = {"init": "first-batch", "use_decay": 0.5, "decay": 0.8, "noise": 0.01}
+
+
+def latents(step: int) -> torch.Tensor:
+    z = torch.randn(64, 2, generator=torch.Generator().manual_seed(step))
+    return z + step  # moving, so that codes die and are revived
+
+
+def worker(rank: int, port: int, folder: str) -> None:
+    torch.set_num_threads(1)
+    os.environ.update(MASTER_ADDR="127.0.0.1", MASTER_PORT=str(port))
+    dist.init_process_group("gloo", rank=rank, world_size=2)
+    q = make("ema-revival", 2, 16, seed=rank, **OPTIONS)
+    for step in range(30):
+        q(latents(step)[rank::2])
+    torch.save(q.state_dict(), f"{folder}/{rank}.pt")
+    dist.destroy_process_group()
+
+
+@pytest.mark.skipif(not dist.is_available(), reason="torch was built without distributed")
+def test_every_process_holds_the_same_codes(tmp_path):
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        port = s.getsockname()[1]
+    mp.spawn(worker, (port, str(tmp_path)), nprocs=2)
+    a, b = (torch.load(tmp_path / f"{r}.pt") for r in range(2))
+    for key in a:
+        assert torch.equal(a[key], b[key]), key
+    single = make("ema-revival", 2, 16, seed=0, **OPTIONS)
+    single.load_state_dict(a)
+    # The statistics are those of both halves: 64 latents a step, not 32.
+    assert 32 < float(a["update.0.counts"].sum()) <= 64 + 1e-3

@@ -1,0 +1,140 @@
+"""A revived code is alive after the step, with clean sums and clean moments."""
+
+import pytest
+import torch
+
+from vqlab import VectorQuantizer, make
+from vqlab.quantizers import AffineCodebook, CodebookLoss, Revival, Table
+from vqlab.quantizers.revival import hashed
+
+
+def gradient_quantizer(**options) -> VectorQuantizer:
+    start = torch.cat(
+        [torch.randn(6, 2, generator=torch.Generator().manual_seed(0)), torch.full((2, 2), 50.0)]
+    )
+    return VectorQuantizer(Table(8, 2, start), update=[CodebookLoss(), Revival(**options)])
+
+
+def cloud(seed=1, n=256):
+    return torch.randn(n, 2, generator=torch.Generator().manual_seed(seed))
+
+
+@pytest.mark.parametrize("kind", ["adam", "momentum"])
+def test_a_revived_code_is_hit_in_the_same_step_and_not_thrown_away(kind):
+    q = gradient_quantizer(threshold=0.1, decay=0.5)
+    table = q.codebook.table
+    make_opt = {
+        "adam": lambda: torch.optim.Adam([table], lr=0.01),
+        "momentum": lambda: torch.optim.SGD([table], lr=0.01, momentum=0.9),
+    }[kind]
+    optimizer = make_opt()
+    # Old momentum: the two far codes were being pushed hard before they died.
+    table.grad = torch.zeros_like(table)
+    table.grad[6:] = 100.0
+    optimizer.step()
+    for step in range(20):
+        before = table.detach().clone()
+        out = q(cloud(step))
+        reborn = (before[6:] - table.detach()[6:]).norm(dim=1) > 20
+        optimizer.zero_grad()
+        out.loss.backward()
+        placed = table.detach().clone()
+        optimizer.step()
+        if reborn.any():
+            assert reborn.all()
+            assert set(out.indices.tolist()) >= {6, 7}
+            assert (table.detach()[6:] - placed[6:]).norm(dim=1).max() < 0.05
+            state = optimizer.state[table]
+            moment = state.get("exp_avg", state.get("momentum_buffer"))
+            assert moment[6:].abs().max() < 1.0
+            return
+    pytest.fail("the dead codes were never revived")
+
+
+def test_nothing_is_revived_before_the_running_use_can_have_fallen():
+    q = gradient_quantizer(threshold=0.1, decay=0.9)
+    for step in range(21):  # 0.9^21 > 0.1 > 0.9^22
+        q(cloud(step))
+    assert torch.equal(q.codebook()[6:].detach(), torch.full((2, 2), 50.0))
+    q(cloud(99))
+    q(cloud(100))
+    assert q.codebook()[6:].abs().max() < 10
+
+
+def test_running_sums_start_anew():
+    q = make(
+        "ema-revival",
+        2,
+        8,
+        init=torch.cat([cloud(3, 7), torch.full((1, 2), 50.0)]),
+        decay=0.99,
+        use_decay=0.5,
+    )
+    for step in range(30):
+        q(cloud(step))
+    assert q.codebook()[7].abs().max() < 10, "the old average must not overwrite the revived code"
+    average, _ = q.update
+    torch.testing.assert_close(
+        average.sums[7] / average.counts[7], q.codebook()[7], rtol=1e-3, atol=1e-3
+    )
+
+
+def test_revival_beside_an_active_code_stays_within_the_noise():
+    q = gradient_quantizer(threshold=0.1, decay=0.5, source="active", noise=0.01)
+    for step in range(10):
+        q(cloud(step))
+    codes = q.codebook().detach()
+    nearest = torch.cdist(codes[6:], codes[:6]).min(1).values
+    assert nearest.max() < 0.01 * 6 and nearest.min() > 0
+
+
+def test_all_codes_in_use_means_nothing_changes():
+    a, b = gradient_quantizer(threshold=0.0), gradient_quantizer(threshold=0.0)
+    b.update = b.update[:1]
+    for step in range(10):
+        assert torch.equal(a(cloud(step)).quantized, b(cloud(step)).quantized)
+
+
+def test_no_code_starts_on_a_latent_that_is_refused():
+    q = gradient_quantizer(threshold=0.1, decay=0.0)
+    q(cloud())
+    with pytest.raises(ValueError, match="non-finite"):
+        q(torch.full((64, 2), torch.nan))
+    assert q.codebook().isfinite().all()
+
+
+def test_masked_latents_revive_nobody():
+    q = gradient_quantizer(threshold=0.1, decay=0.0)
+    z = torch.cat([cloud(n=8), torch.full((56, 2), 7.0)])
+    mask = torch.arange(64) < 8
+    q(z, mask)
+    q(z, mask)
+    assert torch.cdist(q.codebook()[6:], z[:8]).min(1).values.max() == 0
+
+
+def test_hashed_numbers_are_uniform_and_depend_on_everything():
+    clock = torch.tensor(3)
+    draw = hashed(0, clock, 100_000, 0)
+    assert draw.min() >= 0 and draw.max() < 2**53
+    share = (draw % 10).bincount(minlength=10) / 100_000
+    assert (share - 0.1).abs().max() < 5 * (0.09 / 100_000) ** 0.5  # five standard errors
+    high = (draw >> 50).bincount(minlength=8) / 100_000
+    assert (high - 0.125).abs().max() < 5 * (0.11 / 100_000) ** 0.5
+    for other in (
+        hashed(1, clock, 1000, 0),
+        hashed(0, clock + 1, 1000, 0),
+        hashed(0, clock, 1000, 1),
+    ):
+        assert (other == draw[:1000]).sum() < 2
+    assert torch.equal(hashed(0, clock, 1000, 0), draw[:1000])
+
+
+def test_bad_settings_are_named():
+    with pytest.raises(ValueError, match="free Table"):
+        VectorQuantizer(AffineCodebook(4, 2), update=[Revival()])
+    with pytest.raises(ValueError, match="latent, active"):
+        Revival(source="random")
+    with pytest.raises(ValueError, match="1.5"):
+        Revival(threshold=1.5)
+    with pytest.raises(ValueError, match="-1"):
+        Revival(noise=-1)

@@ -1,0 +1,41 @@
+"""Vector quantizers: one forward pass, four decisions, a table of published methods."""
+
+from .assignments import Cosine, Nearest
+from .codebooks import AffineCodebook, Codebook, Table, TransformerCodebook
+from .estimators import LookAhead, StraightThrough
+from .methods import Method, make, method, methods
+from .neighbours import Attraction, Propagation
+from .quantizer import Quantized, VectorQuantizer
+from .revival import Revival
+from .schedules import Constant, Exponential, Schedule, Step, Warmup
+from .schedules import Cosine as CosineSchedule
+from .updates import CodebookLoss, MovingAverage, Update
+
+__all__ = [
+    "AffineCodebook",
+    "Attraction",
+    "Codebook",
+    "CodebookLoss",
+    "Constant",
+    "Cosine",
+    "CosineSchedule",
+    "Exponential",
+    "LookAhead",
+    "Method",
+    "MovingAverage",
+    "Nearest",
+    "Propagation",
+    "Quantized",
+    "Revival",
+    "Schedule",
+    "Step",
+    "StraightThrough",
+    "Table",
+    "TransformerCodebook",
+    "Update",
+    "VectorQuantizer",
+    "Warmup",
+    "make",
+    "method",
+    "methods",
+]

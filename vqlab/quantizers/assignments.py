@@ -1,0 +1,38 @@
+"""The second decision: which code each latent gets."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import normalize
+
+from .search import nearest
+
+
+class Nearest(nn.Module):
+    r"""The code at the smallest Euclidean distance, exactly.
+
+    .. math:: k_n = \arg\min_k \|z_n - c_k\|
+    """
+
+    @torch.no_grad()
+    def forward(self, latents: Tensor, codes: Tensor) -> Tensor:
+        """(N,) int64 from latents (N, D) and codes (K, D)."""
+        return nearest(latents, codes)
+
+
+class Cosine(nn.Module):
+    r"""The code at the smallest angle; lengths do not count.
+
+    .. math:: k_n = \arg\max_k \frac{z_n \cdot c_k}{\|z_n\|\,\|c_k\|}
+
+    Only the choice is made on the sphere: the code itself is passed on at its own length.
+
+    Reference: Yu et al. 2021 (ViT-VQGAN, arXiv 2110.04627), which also normalizes the output.
+    """
+
+    @torch.no_grad()
+    def forward(self, latents: Tensor, codes: Tensor) -> Tensor:
+        """(N,) int64 from latents (N, D) and codes (K, D)."""
+        # On the unit sphere the nearest code is the one at the smallest angle.
+        return nearest(normalize(latents, dim=-1), normalize(codes, dim=-1))

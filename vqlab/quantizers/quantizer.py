@@ -1,0 +1,255 @@
+"""The one forward pass: codebook, assignment, estimator, update, combined freely."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import nullcontext
+from dataclasses import dataclass, field
+from typing import Any, cast
+
+import torch
+from torch import Tensor, nn
+from torch.utils import _pytree
+
+from .assignments import Nearest
+from .codebooks import Codebook
+from .estimators import StraightThrough
+from .updates import Batch, Update, cells
+
+
+@dataclass
+class Quantized:
+    """What a quantizer returns; unpacks as ``quantized, indices, loss``.
+
+    Attributes:
+        quantized: the codes, shape and dtype of the latents, with the estimator's gradient.
+        indices: int64, shape of the latents without D; -1 where a mask marks padding.
+        loss: scalar, the weighted sum of ``terms``.
+        terms: each loss by name, unweighted, scalar.
+    """
+
+    quantized: Tensor
+    indices: Tensor
+    loss: Tensor
+    terms: dict[str, Tensor] = field(default_factory=dict)
+
+    def __iter__(self) -> Iterator[Tensor]:
+        return iter((self.quantized, self.indices, self.loss))
+
+
+# vmap and torch.compile must see through the result to the tensors in it.
+_pytree.register_pytree_node(
+    Quantized,
+    lambda out: ([out.quantized, out.indices, out.loss, out.terms], None),
+    lambda children, _: Quantized(*children),
+    serialized_type_name="vqlab.Quantized",
+)
+
+
+class VectorQuantizer(nn.Module):
+    r"""Replaces each latent by a code: chooses it, passes it on, lets the codes learn.
+
+    .. math::
+        k_n = \mathrm{assign}(z_n, C), \quad z_{q,n} = c_{k_n}, \quad
+        L = \beta \tfrac{1}{ND}\sum_n \|z_n - \mathrm{sg}\, c_{k_n}\|^2 + \sum_u w_u L_u
+
+    Args:
+        codebook: how the K x D table is made (:mod:`vqlab.quantizers.codebooks`).
+        assignment: which code each latent gets; default the nearest.
+        estimator: the value and the gradient passed on; default straight-through.
+        update: how the codes learn, a list (:mod:`vqlab.quantizers.updates`).
+        commitment: weight beta of the pull of the latents towards their codes.
+        channel_first: latents are (B, D, H, W) instead of (..., D).
+
+    Raises:
+        ValueError: where the parts do not fit together.
+
+    Reference: van den Oord et al. 2017 (arXiv 1711.00937), Eq. 3.
+    """
+
+    def __init__(
+        self,
+        codebook: Codebook,
+        assignment: nn.Module | None = None,
+        estimator: nn.Module | None = None,
+        update: Sequence[Update] = (),
+        commitment: float = 0.25,
+        channel_first: bool = False,
+    ) -> None:
+        super().__init__()
+        if commitment < 0:
+            raise ValueError(f"commitment is a weight >= 0, got {commitment}")
+        self.codebook = codebook
+        self.assignment = assignment if assignment is not None else Nearest()
+        self.estimator = estimator if estimator is not None else StraightThrough()
+        self.update = nn.ModuleList(update)
+        self.commitment = commitment
+        self.channel_first = channel_first
+        for rule in update:
+            rule.attach(codebook)
+
+    @property
+    def codebook_size(self) -> int:
+        """K, the number of codes."""
+        return self.codebook.codebook_size
+
+    @property
+    def dim(self) -> int:
+        """D, the dimension of a code."""
+        return self.codebook.dim
+
+    @property
+    def rules(self) -> Sequence[Update]:
+        """The updates, typed: ``update`` as a plain sequence."""
+        return cast(Sequence[Update], self.update)
+
+    @property
+    def uses_task_gradient(self) -> bool:
+        """Whether codes learn from the gradient that arrives at ``quantized``, too."""
+        parts = [self.estimator, *self.rules]
+        return any(getattr(part, "uses_task_gradient", False) for part in parts)
+
+    def forward(self, latents: Tensor, mask: Tensor | None = None) -> Quantized:
+        """Quantizes ``latents`` of shape (..., D), or (B, D, H, W) with ``channel_first``.
+
+        Args:
+            latents: float tensor; float16 and bfloat16 are quantized in float32.
+            mask: bool, shape of the latents without D; False marks padding, which passes
+                through unchanged and influences nothing.
+
+        Returns:
+            :class:`Quantized`. In training, too, ``quantized`` equals ``codebook()[indices]``
+            read right after the call.
+
+        Raises:
+            ValueError: wrong dimension or mask shape; NaN or Inf latents (count, first position).
+            TypeError: latents that are no floats, or of another precision than the codes.
+        """
+        kind = latents.device.type
+        autocast = torch.is_autocast_enabled(kind)
+        with torch.autocast(kind, enabled=False) if autocast else nullcontext():
+            return self._quantize(latents, mask)
+
+    def _quantize(self, latents: Tensor, mask: Tensor | None) -> Quantized:
+        last = latents.movedim(1, -1) if self.channel_first and latents.ndim > 1 else latents
+        z, weights = self._flatten(latents, last, mask)
+        if self.training:
+            self._prepare(z, weights)
+        table = self.codebook()
+        indices = self.assignment(z.detach(), table.detach())
+        if self.training and any(rule.moves for rule in self.rules):
+            with torch.no_grad():
+                batch_cells = cells(z, indices, weights, self.codebook_size)
+                for rule in self.rules:
+                    rule.move(batch_cells, self.codebook)
+            table = self.codebook()
+        batch = Batch(z, indices, table, table.index_select(0, indices), weights)
+        loss, terms = self._losses(batch)
+        out = self.estimator(batch)
+        for rule in self.rules:
+            out = rule.carry(out, batch)
+        if self.training:
+            for rule in self.rules:
+                rule.advance()
+        return self._shape(out, indices, loss, terms, last, mask)
+
+    def _flatten(
+        self, latents: Tensor, last: Tensor, mask: Tensor | None
+    ) -> tuple[Tensor, Tensor | None]:
+        if not latents.is_floating_point():
+            raise TypeError(f"latents must be floats, got {latents.dtype}")
+        if last.ndim == 0 or last.shape[-1] != self.dim:
+            layout = "(B, D, H, W)" if self.channel_first else "(..., D)"
+            raise ValueError(
+                f"latents of shape {tuple(latents.shape)} given; "
+                f"expected {layout} with D = {self.dim}"
+            )
+        z = last.reshape(-1, self.dim)
+        working = self.codebook.working_dtype
+        if z.dtype != working:
+            if z.dtype == torch.float64 or working == torch.float64:
+                raise TypeError(
+                    f"latents are {z.dtype} but the codes are {working}; "
+                    "convert one of them, for example with quantizer.double()"
+                )
+            z = z.to(working)
+        if mask is None:
+            return z, None
+        if mask.shape != last.shape[:-1] or mask.dtype != torch.bool:
+            raise ValueError(
+                f"mask must be bool of shape {tuple(last.shape[:-1])}, "
+                f"got {mask.dtype} of shape {tuple(mask.shape)}"
+            )
+        valid = mask.reshape(-1)
+        # Padding may hold anything, NaN included: it must not reach the search or a sum.
+        return torch.where(valid[:, None], z, 0.0), valid.to(working)
+
+    @torch.no_grad()
+    def _prepare(self, z: Tensor, weights: Tensor | None) -> None:
+        if not self.codebook.initialized and z.shape[0]:
+            if weights is not None:
+                z = z[weights > 0]
+            self.codebook.initialize(z)
+            everything = torch.ones(self.codebook_size, dtype=torch.bool, device=z.device)
+            for rule in self.rules:
+                rule.reset(everything, self.codebook())
+            weights = None
+        for rule in self.rules:
+            reborn = rule.prepare(z, weights, self.codebook)
+            if reborn is not None:
+                for other in self.rules:
+                    other.reset(reborn, self.codebook())
+
+    def _losses(self, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
+        commitment = batch.mean_square(batch.latents, batch.codes.detach())
+        terms = {"commitment": commitment}
+        loss = self.commitment * commitment
+        for rule in self.rules:
+            for name, term in rule.terms(batch).items():
+                terms[name] = term
+                loss = loss + rule.weight * term
+        return loss, terms
+
+    def _shape(
+        self,
+        out: Tensor,
+        indices: Tensor,
+        loss: Tensor,
+        terms: dict[str, Tensor],
+        last: Tensor,
+        mask: Tensor | None,
+    ) -> Quantized:
+        out = out.reshape(last.shape)
+        if out.dtype != last.dtype:
+            out = out.to(last.dtype)
+        indices = indices.reshape(last.shape[:-1])
+        if mask is not None:
+            out = torch.where(mask[..., None], out, last)
+            indices = torch.where(mask, indices, -1)
+        if self.channel_first and last.ndim > 1:
+            out = out.movedim(-1, 1)
+        return Quantized(out, indices, loss, terms)
+
+    def decode(self, indices: Tensor) -> Tensor:
+        """The codes of ``indices`` (...), shape (..., D); zeros where the index is -1 (padding).
+
+        Raises:
+            ValueError: an index outside -1 .. K-1.
+        """
+        if indices.numel():
+            low, high = (int(v) for v in torch.aminmax(indices))
+            if low < -1 or high >= self.codebook_size:
+                raise ValueError(
+                    f"indices run from {low} to {high}; expected 0 to {self.codebook_size - 1} "
+                    "(or -1 for padding)"
+                )
+        codes = self.codebook()[indices.clamp_min(0)]
+        codes = torch.where((indices >= 0)[..., None], codes, 0.0)
+        return codes.movedim(-1, 1) if self.channel_first and codes.ndim > 1 else codes
+
+    def extra_repr(self) -> str:
+        """K, D and beta, for print()."""
+        return f"codebook_size={self.codebook_size}, dim={self.dim}, commitment={self.commitment}"
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Quantized:
+        return super().__call__(*args, **kwargs)

@@ -1,0 +1,179 @@
+"""Revival: a code that nobody uses starts again, on a latent or beside an active code."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import torch
+import torch.distributed as dist
+from torch import Tensor, nn
+from torch.optim.optimizer import Optimizer, register_optimizer_step_pre_hook
+from torch.utils.weak import WeakIdKeyDictionary
+
+from .codebooks import Codebook, Table
+from .updates import Cells, Update
+
+SOURCES = ("latent", "active")
+
+
+class Revival(Update):
+    r"""Replaces each code whose use has fallen under a share of the uniform use.
+
+    .. math:: u_k \leftarrow \gamma u_k + (1-\gamma) \frac{K |S_k|}{N}, \qquad
+        u_k < \theta \;\Rightarrow\; c_k \leftarrow \text{a latent, or an active code plus noise}
+
+    It acts before the assignment, so that a code reborn on a latent is the nearest to it in the
+    same step. Its running sums start anew, and so do the optimizer's moments of its row (before the
+    optimizer's next step, for any torch.optim optimizer): old momentum would throw it away.
+
+    Args:
+        threshold: theta in [0, 1): 1 would be uniform use. (SoundStream: 2 hits in a batch.)
+        decay: gamma of the running use; use starts at 1, so nothing is reborn in the first
+            log(theta)/log(gamma) steps.
+        source: "latent" (a random latent of the batch) or "active" (a random used code plus noise).
+        noise: standard deviation of the noise, as a share of the batch's spread per coordinate;
+            default 0 for latents, 0.01 for active codes.
+        seed: of the choice, a pure function of seed and step, the same on every process.
+
+    Raises:
+        ValueError: options out of range; a codebook that is not a free table.
+
+    Reference: Zeghidour et al. 2021 (SoundStream, arXiv 2107.03312), Sec. III-C (source "latent");
+    arXiv 2606.11363 (source "active").
+    """
+
+    moves = True
+    use: Tensor
+    clock: Tensor
+
+    def __init__(
+        self,
+        threshold: float = 0.1,
+        decay: float = 0.99,
+        source: str = "latent",
+        noise: float | None = None,
+        seed: int = 0,
+    ) -> None:
+        super().__init__()
+        if not 0 <= threshold < 1:
+            raise ValueError(f"threshold is a share of uniform use in [0, 1), got {threshold}")
+        if not 0 <= decay < 1:
+            raise ValueError(f"decay must lie in [0, 1), got {decay}")
+        if source not in SOURCES:
+            raise ValueError(f"unknown source {source!r}; choose one of {', '.join(SOURCES)}")
+        if noise is not None and noise < 0:
+            raise ValueError(f"noise must be >= 0, got {noise}")
+        self.threshold, self.decay, self.source, self.seed = threshold, decay, source, seed
+        self.noise = noise if noise is not None else {"latent": 0.0, "active": 0.01}[source]
+
+    def attach(self, codebook: Codebook) -> None:
+        """Needs a free table: the row of a shared map cannot be set alone."""
+        if not isinstance(codebook, Table):
+            raise ValueError(f"Revival needs a free Table, got {type(codebook).__name__}")
+        self.register_buffer("use", torch.ones(codebook.codebook_size))
+        self.register_buffer("clock", torch.zeros((), dtype=torch.int64))
+
+    def prepare(self, latents: Tensor, weights: Tensor | None, codebook: Codebook) -> Tensor | None:
+        """Replaces the dead codes in place; their mask (K,)."""
+        assert isinstance(codebook, Table)
+        self.clock += 1
+        if latents.shape[0] == 0:
+            return None
+        dead = self.use < self.threshold
+        fresh = self._replacements(latents, weights, codebook.table.detach())
+        codebook.table.copy_(torch.where(dead[:, None], fresh, codebook.table))
+        if isinstance(codebook.table, nn.Parameter):
+            _forget_moments(codebook.table, dead)
+        return dead
+
+    def reset(self, reborn: Tensor, table: Tensor) -> None:
+        """A reborn code counts as used."""
+        self.use.copy_(torch.where(reborn, 1.0, self.use))
+
+    def move(self, batch: Cells, codebook: Codebook) -> None:
+        """Updates the running use; no code moves."""
+        total = batch.counts.sum().clamp_min(1.0)
+        share = batch.counts * (codebook.codebook_size / total)
+        self.use.mul_(self.decay).add_(share, alpha=1 - self.decay)
+
+    def _replacements(self, latents: Tensor, weights: Tensor | None, table: Tensor) -> Tensor:
+        # One candidate for every code, kept where the code is dead: shapes never depend on data.
+        size, dim = table.shape
+        draw = hashed(self.seed, self.clock, size, stream=0).to(table.device)
+        if self.source == "latent":
+            fresh = latents.index_select(0, _pick(draw, weights, latents.shape[0]))
+        else:
+            fresh = table.index_select(0, _pick(draw, (self.use >= self.threshold).to(table), size))
+        if self.noise:
+            fresh = fresh + self.noise * latents.std(0, correction=0) * self._normal(table)
+        if dist.is_available() and dist.is_initialized():
+            dist.broadcast(fresh, 0)
+        # Latents are refused as non-finite only by the search that follows; no code starts on one.
+        return torch.where(fresh.isfinite().all(1, keepdim=True), fresh.to(table.dtype), table)
+
+    def _normal(self, table: Tensor) -> Tensor:
+        # Box-Muller on hashed uniforms: stateless, so a resumed run draws the same noise.
+        count = table.numel()
+        first, second = (
+            (hashed(self.seed, self.clock, count, stream) + 1).double() / 2.0**53
+            for stream in (1, 2)
+        )
+        normal = torch.sqrt(-2 * torch.log(first)) * torch.cos(2 * math.pi * second)
+        return normal.to(table).reshape(table.shape)
+
+    def extra_repr(self) -> str:
+        """The options, for print()."""
+        return (
+            f"threshold={self.threshold}, decay={self.decay}, source={self.source!r}, "
+            f"noise={self.noise}"
+        )
+
+
+def _pick(draw: Tensor, allowed: Tensor | None, count: int) -> Tensor:
+    """Positions below ``count``, uniform over those with a positive weight in ``allowed``."""
+    if allowed is None:
+        return draw % count
+    cumulated = (allowed > 0).to(torch.int64).cumsum(0)
+    rank = draw % cumulated[-1].clamp_min(1) + 1
+    return torch.searchsorted(cumulated, rank).clamp_max(count - 1)
+
+
+def hashed(seed: int, clock: Tensor, count: int, stream: int) -> Tensor:
+    """``count`` pseudo-random integers in [0, 2^53), a pure function of seed, clock and stream.
+
+    A counter instead of a generator's state: the step is in the state_dict, so a resumed run, every
+    process, torch.compile and vmap draw the same numbers. Mixer: splitmix64 (Steele et al. 2014).
+    """
+    x = torch.arange(count, device=clock.device)
+    x = x + clock * 0x1000003D + stream * 0x51ED27 + seed * 0x2545F491
+    x = x * -7046029254386353131  # 0x9E3779B97F4A7C15 as a signed integer; products wrap around
+    for shift, factor in ((30, -4658895280553007687), (27, -7723592293110705685)):
+        x = (x ^ ((x >> shift) & ((1 << (64 - shift)) - 1))) * factor
+    x = x ^ ((x >> 31) & ((1 << 33) - 1))
+    return x & ((1 << 53) - 1)
+
+
+_REBORN: WeakIdKeyDictionary = WeakIdKeyDictionary()
+_HOOKED = False
+
+
+@torch.compiler.disable
+def _forget_moments(table: nn.Parameter, reborn: Tensor) -> None:
+    global _HOOKED
+    if not _HOOKED:
+        register_optimizer_step_pre_hook(_clear_moments)
+        _HOOKED = True
+    waiting = _REBORN.get(table)
+    _REBORN[table] = reborn if waiting is None else waiting | reborn
+
+
+def _clear_moments(optimizer: Optimizer, args: Any, kwargs: Any) -> None:
+    for group in optimizer.param_groups:
+        for parameter in group["params"]:
+            reborn = _REBORN.pop(parameter, None)
+            if reborn is None:
+                continue
+            for moment in optimizer.state.get(parameter, {}).values():
+                if isinstance(moment, Tensor) and moment.shape == parameter.shape:
+                    moment.masked_fill_(reborn[:, None], 0)

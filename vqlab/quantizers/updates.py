@@ -1,0 +1,229 @@
+"""The fourth decision: how the codes learn; here the codebook loss and the moving average."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+import torch.distributed as dist
+from torch import Tensor, nn
+from torch.nn.functional import mse_loss
+
+from .codebooks import Codebook, Table
+
+
+@dataclass
+class Batch:
+    """One forward pass, flattened, as the estimator and the updates see it.
+
+    Attributes:
+        latents: z, (N, D), with its gradient.
+        indices: (N,) int64.
+        table: the K x D codes, with their gradient.
+        codes: the chosen code of each latent, (N, D), with the gradient to the table.
+        weights: (N,), 1 for a latent that counts and 0 for padding; None when all count.
+    """
+
+    latents: Tensor
+    indices: Tensor
+    table: Tensor
+    codes: Tensor
+    weights: Tensor | None = None
+
+    def scale(self) -> Tensor:
+        """1 / (N D), with N the number of latents that count."""
+        z = self.latents
+        if self.weights is None:
+            return z.new_tensor(1.0 / max(z.shape[0] * z.shape[1], 1))
+        return 1.0 / (self.weights.sum().clamp_min(1.0) * z.shape[1])
+
+    def mean_square(self, moving: Tensor, target: Tensor) -> Tensor:
+        """Mean of (moving - target)^2 over the elements (N, D) of the latents that count."""
+        if self.weights is None and moving.shape[0]:
+            return mse_loss(moving, target)
+        squares = (moving - target).square()  # an empty batch has loss 0, not NaN
+        if self.weights is not None:
+            squares = squares * self.weights[:, None]
+        return squares.sum() * self.scale()
+
+
+@dataclass
+class Cells:
+    """What the assignment of a training batch says about the codes, over all processes.
+
+    Attributes:
+        counts: latents of each code, (K,). sums: of those latents, (K, D), by :func:`cell_sums`.
+    """
+
+    latents: Tensor
+    indices: Tensor
+    weights: Tensor | None
+    counts: Tensor
+
+
+def cells(latents: Tensor, indices: Tensor, weights: Tensor | None, codebook_size: int) -> Cells:
+    """Counts the latents (N, D) of each code."""
+    ones = latents.new_ones(latents.shape[0]) if weights is None else weights
+    counts = latents.new_zeros(codebook_size).index_add(0, indices, ones)
+    return Cells(latents, indices, weights, summed(counts))
+
+
+def cell_sums(batch: Cells) -> Tensor:
+    """Sum of each code's latents over all processes, (K, D)."""
+    z = batch.latents if batch.weights is None else batch.latents * batch.weights[:, None]
+    empty = z.new_zeros(batch.counts.shape[0], z.shape[1])
+    return summed(empty.index_add(0, batch.indices, z))
+
+
+def summed(values: Tensor) -> Tensor:
+    """The sum of ``values`` over all processes, so that every process makes the same move."""
+    if dist.is_available() and dist.is_initialized():
+        dist.all_reduce(values)
+    return values
+
+
+class Update(nn.Module):
+    """A rule by which codes learn; each hook may stay as it is.
+
+    Attributes:
+        weight: factor of the rule's terms in the loss.
+        uses_task_gradient: whether codes get a part of the gradient arriving at the output.
+        moves: whether :meth:`move` does anything.
+    """
+
+    weight: float = 1.0
+    uses_task_gradient: bool = False
+    moves: bool = False
+
+    def attach(self, codebook: Codebook) -> None:
+        """Refuses, at construction, a codebook that the rule cannot serve."""
+
+    def prepare(self, latents: Tensor, weights: Tensor | None, codebook: Codebook) -> Tensor | None:
+        """Training, before the assignment: may replace codes, returning their (K,) bool mask."""
+        return None
+
+    def reset(self, reborn: Tensor, table: Tensor) -> None:
+        """Forgets what was accumulated for the codes in the (K,) bool mask ``reborn``."""
+
+    def move(self, batch: Cells, codebook: Codebook) -> None:
+        """Training, after the assignment: may move codes without gradients."""
+
+    def terms(self, batch: Batch) -> dict[str, Tensor]:
+        """Losses by name, unweighted."""
+        return {}
+
+    def carry(self, output: Tensor, batch: Batch) -> Tensor:
+        """May add a gradient path to the output, never a value."""
+        return output
+
+    def advance(self) -> None:
+        """Training, at the end of the forward pass: one step of the rule's schedule."""
+
+
+class CodebookLoss(Update):
+    r"""Pulls each chosen code towards its latents, by gradient.
+
+    .. math:: L = \tfrac{1}{ND}\sum_n \|\mathrm{sg}\, z_n - c_{k_n}\|^2, \qquad
+        \frac{\partial L}{\partial c_k} = \tfrac{2}{ND}\sum_{n: k_n = k} (c_k - z_n)
+
+    A code without latents gets exactly zero gradient: it stays where it is.
+
+    Args:
+        weight: factor in the loss, apart from the commitment's.
+
+    Raises:
+        ValueError: a negative weight, or a codebook that nothing can train.
+
+    Reference: van den Oord et al. 2017 (arXiv 1711.00937), Eq. 3, second term.
+    """
+
+    def __init__(self, weight: float = 1.0) -> None:
+        super().__init__()
+        if weight < 0:
+            raise ValueError(f"the codebook loss's weight must be >= 0, got {weight}")
+        self.weight = weight
+
+    def attach(self, codebook: Codebook) -> None:
+        """Needs something trainable."""
+        if not any(p.requires_grad for p in codebook.parameters()):
+            raise ValueError(
+                "CodebookLoss trains by gradient, but this codebook has no trainable parameter; "
+                "build it with trainable=True"
+            )
+
+    def terms(self, batch: Batch) -> dict[str, Tensor]:
+        """{"codebook": the loss above}."""
+        return {"codebook": batch.mean_square(batch.codes, batch.latents.detach())}
+
+
+class MovingAverage(Update):
+    r"""Sets each code to the moving average of its latents.
+
+    .. math::
+        n_k \leftarrow \gamma n_k + (1-\gamma)\, |S_k|, \quad
+        m_k \leftarrow \gamma m_k + (1-\gamma) \sum_{n \in S_k} z_n, \quad
+        c_k = m_k \Big/ \frac{n_k + \epsilon}{\sum_j n_j + K\epsilon}\textstyle\sum_j n_j
+
+    The codes move inside the training-mode forward pass, after the assignment; the output is
+    looked up in the moved table, so that it equals ``codebook()[indices]``. Averages start at
+    n = 1, m = c.
+
+    Args:
+        decay: gamma in [0, 1).
+        epsilon: smoothing of the counts.
+        freeze_unused: keep a code without latents exactly where it is. The smoothing alone would
+            walk it to the origin once n_k falls under epsilon; False gives that literal rule.
+
+    Raises:
+        ValueError: decay or epsilon out of range; a codebook that is not a free, untrained table.
+
+    Reference: van den Oord et al. 2017, Appendix A.1; released code: sonnet's VectorQuantizerEMA,
+    which outputs the code from before the move.
+    """
+
+    moves = True
+    counts: Tensor
+    sums: Tensor
+
+    def __init__(
+        self, decay: float = 0.99, epsilon: float = 1e-5, freeze_unused: bool = True
+    ) -> None:
+        super().__init__()
+        if not 0 <= decay < 1:
+            raise ValueError(f"decay must lie in [0, 1), got {decay}")
+        if epsilon < 0:
+            raise ValueError(f"epsilon must be >= 0, got {epsilon}")
+        self.decay, self.epsilon, self.freeze_unused = decay, epsilon, freeze_unused
+
+    def attach(self, codebook: Codebook) -> None:
+        """Needs a free table that no optimizer moves."""
+        if not isinstance(codebook, Table) or codebook.trainable:
+            raise ValueError(
+                "MovingAverage sets the codes itself: it needs Table(..., trainable=False), "
+                f"got {type(codebook).__name__}"
+                + ("(trainable=True)" if isinstance(codebook, Table) else "")
+            )
+        table = codebook.table
+        self.register_buffer("counts", torch.ones_like(table[:, 0]))
+        self.register_buffer("sums", table.detach().clone())
+
+    def reset(self, reborn: Tensor, table: Tensor) -> None:
+        """A reborn code starts as a new one: n = 1, m = c."""
+        self.counts.copy_(torch.where(reborn, 1.0, self.counts))
+        self.sums.copy_(torch.where(reborn[:, None], table.detach(), self.sums))
+
+    def move(self, batch: Cells, codebook: Codebook) -> None:
+        """One step of the averages; the codes follow."""
+        assert isinstance(codebook, Table)
+        self.counts.mul_(self.decay).add_(batch.counts, alpha=1 - self.decay)
+        self.sums.mul_(self.decay).add_(cell_sums(batch), alpha=1 - self.decay)
+        total = self.counts.sum()
+        smoothing = total / (total + self.counts.shape[0] * self.epsilon)
+        moved = self.sums / ((self.counts + self.epsilon) * smoothing)[:, None]
+        if self.freeze_unused:
+            moved = torch.where((batch.counts > 0)[:, None], moved, codebook.table)
+        codebook.table.copy_(moved)
+
+    def extra_repr(self) -> str:
+        """The options, for print()."""
+        return f"decay={self.decay}, epsilon={self.epsilon}, freeze_unused={self.freeze_unused}"
