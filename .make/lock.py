@@ -1,8 +1,9 @@
 """Write .constraints.txt: the exact version of every package, found by pip's resolver.
 
-Nothing is installed. Run by `make lock` with the oldest supported Python, because a version that
-installs there installs on newer ones, too. PyTorch's version is kept as it stands in the file
-(the one place where it is pinned) unless `TORCH=` names another.
+Nothing is installed. Run by `make lock` with the oldest supported Python (and for its first patch
+release, which systems still carry), because a version that installs there installs on newer ones,
+too. PyTorch's version is kept as it stands in the file, the one place where it is pinned, unless
+`TORCH=` names another.
 """
 
 import json
@@ -35,13 +36,22 @@ def torch_pin() -> str:
     return found.group(1)
 
 
+def wanted() -> list[str]:
+    """Everything that pyproject.toml names."""
+    import tomllib  # not at the top: an older Python shall reach the message about its age
+
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    return sum(project["optional-dependencies"].values(), project["dependencies"])
+
+
 def resolve(torch: str) -> dict[str, str]:
     """Name and version of everything that pip would install for all extras."""
     with tempfile.TemporaryDirectory() as folder:
         report = Path(folder) / "report.json"
         command = [sys.executable, "-m", "pip", "install", "--quiet", "--dry-run",
-                   "--ignore-installed", "--report", str(report), f"torch=={torch}",
-                   ".[test,bench,authoring]"]
+                   "--ignore-installed", "--report", str(report), "--target", folder,
+                   "--python-version", ".".join(map(str, OLDEST)) + ".0", "--only-binary", ":all:",
+                   f"torch=={torch}", *wanted()]
         done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
         if done.returncode:
             sys.exit("lock: pip found no set of versions\n" + done.stderr[-2000:])

@@ -35,7 +35,7 @@ make_venv() {
         fail "$PYTHON cannot make virtual environments: install its venv package" \
             "(on Debian and Ubuntu: apt-get install python3-venv)"
     echo "vqlab: making $venv with $("$PYTHON" --version 2>&1)"
-    "$PYTHON" -m venv --clear "$venv" >"$log" 2>&1 ||
+    "$PYTHON" -m venv --clear "$venv" >>"$log" 2>&1 ||
         fail "$PYTHON could not make a virtual environment in $venv; the reasons are in $log"
 }
 
@@ -60,6 +60,7 @@ Read timed out|ReadTimeout|Network is unreachable|Connection refused|ProxyError"
     fail "pip failed: $(grep '^ERROR' "$log" | head -n 1 | cut -c 1-300) (details: $log)"
 }
 
+mkdir -p "$(dirname "$venv")" && : >"$log" || fail "cannot write to $(dirname "$venv")"
 "$venv/bin/python" -c "import pip" >/dev/null 2>&1 && fits "$venv/bin/python" || make_venv
 
 echo "vqlab: installing the locked versions$extras; 2 to 5 minutes the first time" \
@@ -67,7 +68,7 @@ echo "vqlab: installing the locked versions$extras; 2 to 5 minutes the first tim
 terminal=""
 [ -t 1 ] && terminal=1
 {
-    "$venv/bin/python" -m pip install --disable-pip-version-check --no-input \
+    "$venv/bin/python" -m pip install --disable-pip-version-check --no-input --retries 2 \
         -c .constraints.txt -e ".$extras" 2>&1
     echo "exit status $?"
 } | tee -a "$log" | show_progress "$terminal"

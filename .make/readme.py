@@ -1,0 +1,60 @@
+"""Rewrite the README's two tables: the lessons from the notebooks, the methods from the code.
+
+Each table stands between `<!-- NAME -->` and `<!-- end of NAME -->`. Run by `make readme`;
+a test fails while a table differs from what is made here.
+"""
+
+import json
+import re
+from collections.abc import Iterable
+
+from lessons import ROOT, lesson_paths
+
+README = ROOT / "README.md"
+
+
+def row(cells: Iterable[str]) -> str:
+    return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
+
+
+def table(head: list[str], rows: Iterable[list[str]]) -> str:
+    return "\n".join([row(head), row(["---"] * len(head)), *map(row, rows)])
+
+
+def lessons() -> str:
+    """Question, minutes and number of every lesson, as its notebook stores them."""
+    rows = []
+    for path in lesson_paths():
+        said = json.loads(path.read_text())["metadata"]["vqlab"]
+        rows.append([path.stem[:2], f"[{said['question']}](notebooks/{path.name})",
+                     f"{said['minutes_to_read']} + {said['minutes_to_run']}", said["number"]])
+    return table(["", "question", "minutes: read + run", "the number it ends with"], rows)
+
+
+def methods() -> str:
+    """The four decisions of every method, as vqlab.methods() lists them."""
+    import vqlab
+
+    return table(["method", "codebook", "assignment", "estimator", "update", "from"],
+                 [[f"`{m.name}`", m.codebook, m.assignment, m.estimator, m.update,
+                   f"{m.paper} ({m.year}), {m.equation}" + (f"; {m.note}" if m.note else "")]
+                  for m in vqlab.methods()])
+
+
+def filled(readme: str) -> str:
+    """The README's text with both tables as they should be.
+
+    Raises:
+        ValueError: a table's marks are missing.
+    """
+    for name, content in {"lessons": lessons(), "methods": methods()}.items():
+        marks = re.compile(rf"(<!-- {name} -->\n).*?(\n<!-- end of {name} -->)", re.S)
+        if not marks.search(readme):
+            raise ValueError(f"README.md lacks the marks of the table of {name}")
+        readme = marks.sub(lambda found, text=content: found[1] + text + found[2], readme)
+    return readme
+
+
+if __name__ == "__main__":
+    README.write_text(filled(README.read_text()))
+    print("vqlab: README.md has the current tables")
