@@ -46,7 +46,11 @@ def main() -> None:
         arguments.append("--ServerApp.port_retries=0")
     if getattr(os, "geteuid", lambda: 1)() == 0 and "--allow-root" not in arguments:
         arguments.append("--allow-root")
-    program = [sys.executable, "-m", "jupyterlab", str(LESSON), *arguments]
+    # Served from the repository's root, so that the library's files can be opened beside a lesson.
+    program = [sys.executable, "-m", "jupyterlab", f"--ServerApp.root_dir={ROOT}",
+               f"--LabApp.default_url=/lab/tree/{LESSON.as_posix()}",
+               "--Application.log_level=WARN", *arguments]
+    print("vqlab: JupyterLab starts on the first lesson; Ctrl-C here ends it", flush=True)
     os.execv(program[0], program)
 
 
