@@ -1,0 +1,202 @@
+"""The two filters of the search by blocks, and the bounds on their errors.
+
+Notation: x, c are latent and code minus a centre, r = |x| + |c| and d = |x - c|. u is the unit
+roundoff, half the distance from 1 to the next number. A sum of n products, in any order, is off by
+at most n u times the sum of their magnitudes, to first order; the constants leave room for more.
+"""
+
+from __future__ import annotations
+
+import functools
+import time
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+Array = NDArray[Any]
+
+_PADDING = 1e37  # scores above every code whose norm is within the range below
+_LARGEST = 1e15
+_UNDERFLOW = 1e-36
+
+
+class OutOfRange(ValueError):
+    """Norms whose squares the filter's dtype does not hold."""
+
+
+class FloatFilter:
+    """Scores s = |c|^2 / 2 - x.c in float32 or float64, which is (d^2 - |x|^2) / 2.
+
+    Rounding: x and c are off by u of themselves, which moves s by at most u r^2; |c|^2 / 2 is off
+    by D u |c|^2 / 2; the product of D + 1 terms by (D + 1) u (|x||c| + |c|^2 / 2). Together
+
+        |error| <= E = g r^2 / 2,  g = (2 D + 16) u.
+
+    A code may be far away and its E large, but neither the nearest code nor the one with the lowest
+    score s' is: with d' = sqrt(|x|^2 + 2 s'), each has d <= sqrt(d'^2 + g r^2) and
+    |c| <= |x| + d, hence r <= (2 |x| + d') / (1 - sqrt(g)). The nearest code then scores at most
+    s' + 2 E for that r.
+    """
+
+    def __init__(self, centre: Tensor) -> None:
+        self.centre, self.dtype = centre, centre.dtype
+        self.dim = len(centre)
+        self.columns = self.dim + 1
+        self.error = (2 * self.dim + 16) * torch.finfo(self.dtype).eps / 2
+        self.largest = _LARGEST if self.dtype == torch.float32 else 1e150
+        self.norm: Array = np.empty(0)
+
+    def code_table(self, codes: Tensor, width: int) -> Tensor:
+        """(width, D + 1): c, |c|^2 / 2."""
+        table = torch.empty(width, self.columns, dtype=self.dtype)
+        body = table[: len(codes)]
+        torch.sub(codes, self.centre, out=body[:, : self.dim])
+        norm = torch.linalg.vector_norm(body[:, : self.dim], dim=1)
+        _within(norm, self.largest)
+        torch.mul(norm, norm / 2, out=body[:, self.dim])
+        table[len(codes) :] = 0
+        table[len(codes) :, self.dim] = _PADDING if self.dtype == torch.float32 else 1e305
+        return table
+
+    def row_table(self, latents: Tensor) -> Tensor:
+        """(R, D + 1): -x, 1."""
+        table = torch.empty(len(latents), self.columns, dtype=self.dtype)
+        torch.sub(self.centre, latents, out=table[:, : self.dim])
+        table[:, self.dim] = 1
+        norm = torch.linalg.vector_norm(table[:, : self.dim], dim=1)
+        _within(norm, self.largest)
+        self.norm = norm.numpy()
+        return table
+
+    def ordered(self, scores: Tensor) -> Tensor:
+        """The scores."""
+        return scores
+
+    def threshold(self, lowest: Array) -> Array:
+        """s' + 2 E."""
+        away = np.sqrt(np.maximum(self.norm * self.norm + 2 * lowest, 0))
+        reach = (2 * self.norm + away) / (1 - self.error**0.5)
+        limit: Array = lowest + (self.error * reach * reach + _UNDERFLOW)
+        return limit
+
+
+class HalfFilter:
+    """Scores s = d_b^2 / 2 + m in bf16, d_b the distance of x and c after rounding both to bf16.
+
+    The halves of the squared norms enter as further columns, each split into two bf16 numbers, so
+    that they are off by 2^-16 of themselves. Products accumulate in float32 (u = 2^-24, twice that
+    allowed for), and the result is rounded to bf16 (2^-8 of itself):
+
+        |error| <= e = g r^2 / 2,  g = (2 D + 16) 2^-23 + 2^-15,  then 2^-8 s.
+
+    m = 3 g |x|^2 exceeds e wherever s could come out negative (then r <= 2 |x| / (1 - sqrt(g))), so
+    scores are >= 0 and order like their bits, read as int16.
+    By the triangle inequality |d_b - d| <= |x - x_b| + |c - c_b| = h. With the lowest score s' and
+    a = s' (1 + 1.01 2^-8), both the nearest code and the one of score s' have
+    r <= 1.1 (2 |x| + sqrt(2 a)), as 1 - sqrt(g) - 2^-8 > 1 / 1.1, and the nearest has
+
+        d_b <= sqrt(2 a + g r^2) + 2 h,  s <= (d_b^2 / 2 + m + e) (1 + 2^-8).
+    """
+
+    dtype = torch.bfloat16
+    _UP = 1 + 1.01 * 2.0**-8
+
+    def __init__(self, centre: Tensor) -> None:
+        self.centre, self.dim = centre, len(centre)
+        self.columns = self.dim + 4
+        self.error = (2 * self.dim + 16) * 2.0**-23 + 2.0**-15
+        # |c - c_b| as a share of |c|, the largest so far.
+        self.share = 0.0
+        self.norm = self.off = self.margin = np.empty(0)
+
+    def code_table(self, codes: Tensor, width: int) -> Tensor:
+        """(width, D + 4): c_b, |c_b|^2 / 2 in two parts, 1, 1."""
+        table = torch.empty(width, self.columns, dtype=self.dtype)
+        exact = codes - self.centre
+        norm = torch.linalg.vector_norm(exact, dim=1)
+        _within(norm, _LARGEST)
+        body = table[: len(codes)]
+        body[:, : self.dim] = exact
+        rounded = body[:, : self.dim].float()
+        _split(torch.linalg.vector_norm(rounded, dim=1).square_().div_(2), body[:, self.dim :])
+        body[:, self.dim + 2 :] = 1
+        off = torch.linalg.vector_norm(rounded.sub_(exact), dim=1)
+        self.share = max(self.share, float((off / norm.clamp_min(1e-30)).max()) * 1.001)
+        table[len(codes) :] = 0
+        table[len(codes) :, self.dim] = _PADDING
+        return table
+
+    def row_table(self, latents: Tensor) -> Tensor:
+        """(R, D + 4): -x_b, 1, 1, |x_b|^2 / 2 + m in two parts."""
+        table = torch.empty(len(latents), self.columns, dtype=self.dtype)
+        exact = self.centre - latents
+        norm = torch.linalg.vector_norm(exact, dim=1)
+        _within(norm, _LARGEST)
+        table[:, : self.dim] = exact
+        rounded = table[:, : self.dim].float()
+        square = torch.linalg.vector_norm(rounded, dim=1).square_()
+        margin = square * (3 * self.error) + _UNDERFLOW
+        table[:, self.dim : self.dim + 2] = 1
+        _split(square / 2 + margin, table[:, self.dim + 2 :])
+        self.norm, self.margin = norm.numpy(), margin.numpy()
+        self.off = torch.linalg.vector_norm(rounded.sub_(exact), dim=1).numpy() * 1.001
+        return table
+
+    def ordered(self, scores: Tensor) -> Tensor:
+        """The bits as int16."""
+        return scores.view(torch.int16)
+
+    def threshold(self, lowest: Array) -> Array:
+        """The bound above, rounded up, as bits."""
+        least = _from_bits(lowest) * self._UP
+        near = np.sqrt(2 * least)
+        reach = 1.1 * (2 * self.norm + near)
+        spread = self.error * reach * reach
+        blur = self.off + self.share * (reach - self.norm)
+        far = np.sqrt(2 * least + spread) + 2 * blur
+        limit = (0.5 * far * far + self.margin + 0.5 * spread) * self._UP
+        bits: Array = (limit.view(np.int32) >> 16).astype(np.int16) + np.int16(1)
+        return bits
+
+
+def _split(values: Tensor, columns: Tensor) -> None:
+    columns[:, 0] = values
+    columns[:, 1] = values - columns[:, 0].float()
+
+
+def _from_bits(bits: Array) -> Array:
+    # -0 has the lowest bits of all; it stands for the smallest score, 0.
+    return (np.maximum(bits, 0).astype(np.int32) << 16).view(np.float32)
+
+
+def _within(norm: Tensor, largest: float) -> None:
+    if not float(norm.max()) < largest:
+        raise OutOfRange
+
+
+def half_wins(count: int, size: int, dim: int) -> bool:
+    """Whether the bf16 filter is worth its wider margin on this processor."""
+    return size >= 512 and 16 <= dim <= 8192 and half_is_fast()
+
+
+@functools.cache
+def half_is_fast() -> bool:
+    """Whether bf16 products take at most 2/3 of float32's time, measured once (2 ms)."""
+    supported = getattr(torch.cpu, "_is_amx_tile_supported", None)
+    also = getattr(torch.cpu, "_is_avx512_bf16_supported", None)
+    if not any(check() for check in (supported, also) if check is not None):
+        return False
+    seconds = {}
+    for dtype in (torch.float32, torch.bfloat16):
+        left, right = torch.ones(256, 64, dtype=dtype), torch.ones(1024, 64, dtype=dtype)
+        out = torch.empty(256, 1024, dtype=dtype)
+        runs = []
+        for _ in range(6):
+            begin = time.perf_counter()
+            torch.mm(left, right.t(), out=out)
+            runs.append(time.perf_counter() - begin)
+        seconds[dtype] = min(runs)
+    return seconds[torch.bfloat16] * 1.5 < seconds[torch.float32]

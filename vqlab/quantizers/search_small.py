@@ -1,0 +1,102 @@
+"""Nearest codes where blocks are not worth their set-up: few distances, or few dimensions."""
+
+from __future__ import annotations
+
+import threading
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from scipy.spatial import cKDTree
+from torch import Tensor
+
+from .search_blocks import refuse_nonfinite
+
+_BLOCK_SCORES = 1 << 16
+_TREE_DIM, _TREE_CODES, _TREE_LATENTS = 3, 1024, 1024
+
+
+def fits_one_block(count: int, size: int, dim: int) -> bool:
+    """Whether all N x K scores are formed at once in float64."""
+    return count * size <= _BLOCK_SCORES and (count + size) * dim <= _BLOCK_SCORES
+
+
+class _Tables(NamedTuple):
+    """What a call of one shape writes to; made once, since a simulation repeats its shape."""
+
+    mean: NDArray[Any]  # (N,) 1/N, so that its product with the latents is their mean
+    away: NDArray[np.float64]  # (D, N) mean - latents
+    codes: NDArray[np.float64]  # (D, K) codes - mean
+    half: NDArray[np.float64]  # (K,) |codes - mean|^2 / 2
+    left: Tensor  # (N, D + 1): away, 1
+    right: Tensor  # (D + 1, K): codes, half
+    scores: Tensor  # (N, K)
+    view: NDArray[np.float64]  # the same scores
+
+
+class _Kept(threading.local):
+    def __init__(self) -> None:
+        self.tables: dict[tuple[int, int, int, np.dtype[Any]], _Tables] = {}
+
+
+_kept = _Kept()
+
+
+def _tables(count: int, size: int, dim: int, dtype: np.dtype[Any]) -> _Tables:
+    if len(_kept.tables) >= 4:
+        _kept.tables.clear()
+    # Stored with D outermost: numpy then runs along latents and codes, not along two coordinates.
+    left, right = np.ones((dim + 1, count)), np.empty((dim + 1, size))
+    scores = np.empty((count, size))
+    with torch.inference_mode(False):
+        made = _Tables(
+            np.full(count, 1 / count, dtype),
+            left[:dim],
+            right[:dim],
+            right[dim],
+            torch.from_numpy(left).t(),
+            torch.from_numpy(right),
+            torch.from_numpy(scores),
+            scores,
+        )
+    _kept.tables[count, size, dim, dtype] = made
+    return made
+
+
+def nearest_block(latents: Tensor, codes: Tensor) -> Tensor:
+    """(N,) int64: the lowest of |c|^2 / 2 - z.c in float64, both relative to the latents' mean.
+
+    A score's error is at most (D + 8) 2^-53 |c| (|z| + |c|): the D + 1 products and sums, and the
+    rounding of c and |c|^2. It grows with |c|, so that far dead codes do no harm to near ones.
+    """
+    x, c = latents.numpy(), codes.numpy()
+    shape = (*x.shape[:1], *c.shape, x.dtype)
+    t = _kept.tables.get(shape) or _tables(*shape)
+    centre = t.mean.dot(x).astype(np.float64)[:, None]
+    np.subtract(centre, x.T, out=t.away)
+    np.subtract(c.T, centre, out=t.codes)
+    np.einsum("dk,dk->k", t.codes, t.codes, out=t.half)
+    np.multiply(t.half, 0.5, out=t.half)
+    torch.mm(t.left, t.right, out=t.scores)
+    index = t.view.argmin(1)
+    # The product of a value that is not finite with any other is not finite, either.
+    if not np.isfinite(centre.sum() + t.half.sum()):
+        refuse_nonfinite("latents", latents)
+        refuse_nonfinite("codes", codes)
+    return torch.from_numpy(index)
+
+
+def wants_tree(count: int, size: int, dim: int) -> bool:
+    """Whether a k-d tree beats comparing every latent with every code."""
+    return dim <= _TREE_DIM and size >= _TREE_CODES and count >= _TREE_LATENTS
+
+
+def nearest_tree(latents: Tensor, codes: Tensor) -> Tensor:
+    """(N,) int64 from scipy's k-d tree, which forms differences in float64."""
+    refuse_nonfinite("latents", latents)
+    refuse_nonfinite("codes", codes)
+    # The median split that a balanced tree wants costs more than it saves in one query.
+    tree = cKDTree(codes.numpy(), balanced_tree=False, compact_nodes=False)
+    _, index = tree.query(latents.numpy(), workers=torch.get_num_threads())
+    return torch.from_numpy(index.astype(np.int64, copy=False))
