@@ -1,0 +1,192 @@
+"""Who does the runs: processes of one thread each, or any executor; and how work reaches them.
+
+The default workers are those of joblib's loky. They start as fresh processes, so they neither
+inherit locks held by a notebook's threads (as forked ones do) nor execute the calling script again
+(as those of multiprocessing's spawn and forkserver do, unless it is guarded by `__name__`). They
+pay the import of torch once, then wait for the next sweep.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+import pickle
+import signal
+import sys
+import tempfile
+import time
+import traceback
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import Executor, Future
+from contextlib import contextmanager
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import cloudpickle
+import numpy as np
+from joblib import cpu_count
+from joblib.externals.loky import ProcessPoolExecutor
+
+_HEAVY = 1 << 20  # bytes above which an array travels by file
+_IDLE = 600.0  # seconds after which idle workers end
+_THREADS = {f"{name}_NUM_THREADS": "1" for name in ("OMP", "MKL", "OPENBLAS", "NUMEXPR")}
+_pool: tuple[int, ProcessPoolExecutor] | None = None
+
+
+def pool(workers: int | None = None) -> Executor:
+    """The default workers, the same ones from call to call.
+
+    Args:
+        workers: how many processes; None = one per core this process may use. One works in this
+            process itself.
+    Raises:
+        ValueError: fewer than 1.
+    """
+    global _pool
+    count = cpu_count() if workers is None else workers
+    if count < 1:
+        raise ValueError(f"workers must be an integer >= 1, got {workers!r}")
+    if count == 1:
+        return InProcess()
+    if _pool is not None and (
+        _pool[0] != count or _pool[1]._flags.shutdown or _pool[1]._flags.broken
+    ):
+        _pool[1].shutdown(wait=False)
+        _pool = None
+    if _pool is None:
+        _pool = count, ProcessPoolExecutor(count, timeout=_IDLE, initializer=_prepare, env=_THREADS)
+    return _pool[1]
+
+
+def close_pool() -> None:
+    """End the default workers at once, whatever they do; the next sweep starts new ones."""
+    global _pool
+    if _pool is not None:
+        _pool[1].shutdown(wait=True, kill_workers=True)
+        _pool = None
+
+
+class InProcess(Executor):
+    """Does the work at once, in this process and thread."""
+
+    def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
+        """Call, and give the answer as a future that is done."""
+        future: Future[Any] = Future()
+        future.set_result(fn(*args, **kwargs))
+        return future
+
+
+def _prepare() -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the one who waits for the table
+    _one_thread()
+
+
+@lru_cache(maxsize=1)
+def _one_thread() -> None:
+    """Runs are small: more threads than one per process only make them wait for each other."""
+    from threadpoolctl import threadpool_limits
+
+    threadpool_limits(1)
+    if torch := sys.modules.get("torch"):
+        torch.set_num_threads(1)
+
+
+@contextmanager
+def threads_kept() -> Iterator[None]:
+    """Gives this process its own number of threads back, whatever runs in it did to it."""
+    torch = sys.modules.get("torch")
+    before = torch.get_num_threads() if torch else None
+    try:
+        yield
+    finally:
+        if torch:
+            torch.set_num_threads(before)
+
+
+class Parcels:
+    """Packs calls for workers; large arrays (recordings) go once into a file that workers map.
+
+    Args:
+        by_file: whether workers see this machine's files. Otherwise arrays travel in every parcel.
+    """
+
+    def __init__(self, by_file: bool) -> None:
+        self._folder = tempfile.TemporaryDirectory(prefix="vqlab-sweep-") if by_file else None
+        self._arrays: dict[
+            int, tuple[np.ndarray, str]
+        ] = {}  # holds the array: its id stays its own
+
+    def pack(self, *call: Any) -> bytes:
+        """Anything, functions of a notebook included, as bytes."""
+        buffer = io.BytesIO()
+        _Packer(buffer, self._path if self._folder else None).dump((os.getpid(), call))
+        return buffer.getvalue()
+
+    def _path(self, array: np.ndarray) -> str:
+        assert self._folder is not None
+        if id(array) not in self._arrays:
+            path = Path(self._folder.name) / f"{len(self._arrays)}.npy"
+            np.save(path, array)
+            self._arrays[id(array)] = array, str(path)
+        return self._arrays[id(array)][1]
+
+    def close(self) -> None:
+        """Delete the files."""
+        if self._folder is not None:
+            self._folder.cleanup()
+
+
+class _Packer(cloudpickle.Pickler):
+    def __init__(self, file: io.BytesIO, path: Callable[[np.ndarray], str] | None) -> None:
+        super().__init__(file)
+        self._path = path
+
+    def persistent_id(self, value: Any) -> str | None:
+        heavy = type(value) is np.ndarray and value.nbytes >= _HEAVY and not value.dtype.hasobject
+        return self._path(value) if heavy and self._path else None
+
+
+class _Unpacker(pickle.Unpickler):
+    def persistent_load(self, path: Any) -> np.ndarray:
+        array: np.ndarray = np.load(path, mmap_mode="r")
+        return array
+
+
+def work(parcel: bytes) -> dict[str, Any]:
+    """Unpack (simulator, measure, keyword arguments, keep) and do it; errors come back as text.
+
+    Returns:
+        row, used (settings the simulator chose), seconds, run (None unless keep); or error, trace.
+    """
+    try:
+        caller, (simulator, measure, settings, keep) = _Unpacker(io.BytesIO(parcel)).load()
+        if caller != os.getpid():
+            _one_thread()
+        began = time.perf_counter()
+        run = simulator(**settings)
+        row = measure(run)
+        if not isinstance(row, Mapping):
+            raise TypeError(
+                f"measure must return a dict of numbers by name, got {type(row).__name__}"
+            )
+        used = getattr(run, "settings", {})
+        return {
+            "row": {str(name): plain(value) for name, value in row.items()},
+            "used": {name: plain(used[name]) for name in ("rate", "codebook_size") if name in used},
+            "seconds": round(time.perf_counter() - began, 3),
+            "run": run if keep else None,
+        }
+    except Exception as error:
+        return {"error": f"{type(error).__name__}: {error}", "trace": traceback.format_exc()}
+
+
+def plain(value: Any) -> Any:
+    """A measure as JSON keeps it."""
+    if hasattr(value, "tolist"):  # numpy's and torch's
+        return value.tolist()
+    if isinstance(value, Mapping):
+        return {str(name): plain(one) for name, one in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [plain(one) for one in value]
+    return value
