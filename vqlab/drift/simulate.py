@@ -4,29 +4,24 @@ from __future__ import annotations
 
 import copy
 import math
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Mapping
 from typing import Any, Literal
 
 import numpy as np
 import torch
 from numpy.typing import ArrayLike, NDArray
-from torch import Tensor
-from tqdm import tqdm
 
 from ..measure.distortion import kmeans_optimum
 from ..quantizers.codebooks import Table
 from ..quantizers.initialisation import CHOICES
 from ..quantizers.methods import make, method as method_line
-from ..quantizers.neighbours import KernelUpdate
 from ..quantizers.quantizer import VectorQuantizer
-from ..quantizers.search import nearest
+from ..quantizers.schedules import Schedule, as_schedule
 from .motions import Motion, make_motion
+from .observe import observe
 from .run import Run
 from .sources import Source, make_source
-
-# Points placed at once: long enough to spare numpy's overhead, short enough for the cache.
-_CHUNK = 1 << 18
+from .training import single_thread, train
 
 
 def simulate(
@@ -39,14 +34,14 @@ def simulate(
     points: int = 1500,
     batch: int | None = 64,
     steps: int = 1000,
-    rate: float | None = None,
+    rate: float | Schedule | None = None,
     optimizer: Literal["sgd", "adam"] | None = None,
     init: str | ArrayLike = "normal",
     seed: int = 0,
     record: int | Literal["all"] | ArrayLike = 120,
     probe: int = 512,
     optimum: Literal["none", "final", "all"] = "none",
-    options: dict[str, Any] | None = None,
+    options: Mapping[str, Any] | None = None,
     progress: bool = True,
 ) -> Run:
     r"""Trains a quantizer on points that move in a known way, and records what happens.
@@ -65,7 +60,8 @@ def simulate(
         steps: training steps.
         rate: eta under "sgd": a code hit by a share p of the batch closes eta p of its distance to
             their mean (the factor 2/D of the mean squared error is taken out, so that eta means the
-            same in every D); Adam's learning rate under "adam". Default 1 and 0.01.
+            same in every D); Adam's learning rate under "adam". A number or a schedule by step;
+            default 1 and 0.01.
         optimizer: default "sgd" for free tables, "adam" for codebooks made by a map.
         init: first codes of free tables: "normal", "uniform" (±1/K), "first-batch" (K of the
             points), "kmeans" (of all points), or an array (K, D).
@@ -103,11 +99,22 @@ def simulate(
     free = isinstance(quantizer.codebook, Table)
     chosen = optimizer or ("sgd" if free else "adam")
     eta = rate if rate is not None else {"sgd": 1.0, "adam": 0.01}.get(chosen, 1.0)
+    if not isinstance(eta, Schedule) and not (math.isfinite(eta) and eta > 0):
+        raise ValueError(f"rate must be a finite number > 0 or a schedule, got {eta}")
     with single_thread():
-        seen = _train(
-            quantizer, cloud, moving, batch, steps, chosen, eta, frames, streams[2], progress
+        kept = train(
+            quantizer,
+            cloud,
+            moving,
+            batch,
+            steps,
+            chosen,
+            as_schedule(eta),
+            frames,
+            streams[2],
+            progress,
         )
-        run = _observe(seen, cloud, moving, frames, probe, optimum, seed)
+        run = observe(kept, cloud, moving, frames, probe, optimum, seed)
     run.settings.update(
         method=method if isinstance(method, str) else type(method).__name__,
         source=origin.to_dict(),
@@ -117,27 +124,18 @@ def simulate(
         points=points,
         batch=batch,
         steps=steps,
-        rate=eta,
+        rate=_plain(eta),
         optimizer=chosen,
-        seed=seed,
         init=init if isinstance(init, str) else "given",
-        options={
-            k: v if isinstance(v, (int, float, str, bool, type(None))) else repr(v)
-            for k, v in (options or {}).items()
-        },
+        seed=seed,
+        options={name: _plain(value) for name, value in (options or {}).items()},
     )
     return run
 
 
-@contextmanager
-def single_thread() -> Iterator[None]:
-    """Runs torch on one thread: small steps gain nothing from more, and suffer from busy neighbours."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
+def _plain(value: Any) -> Any:
+    """JSON-able: what is no number or string is told by its repr."""
+    return value if isinstance(value, (int, float, str, bool, type(None))) else repr(value)
 
 
 def _quantizer(
@@ -147,7 +145,7 @@ def _quantizer(
     codebook_size: int,
     batch: int | None,
     init: str | ArrayLike,
-    options: dict[str, Any] | None,
+    options: Mapping[str, Any] | None,
     seed: int,
     rng: np.random.Generator,
 ) -> VectorQuantizer:
@@ -215,167 +213,3 @@ def _frames(record: int | str | ArrayLike, steps: int) -> NDArray[np.int64]:
             f"record names steps from {frames[0]} to {frames[-1]}; expected 0 to {steps}"
         )
     return frames
-
-
-def _batches(
-    count: int, batch: int | None, steps: int, rng: np.random.Generator
-) -> Iterator[NDArray[Any]]:
-    """Index arrays, one a step: epochs of random order, the last batch of an epoch possibly smaller."""
-    if batch is None or batch >= count:
-        everything = np.arange(count)
-        for _ in range(steps):
-            yield everything
-        return
-    done = 0
-    while done < steps:
-        order = rng.permutation(count)
-        for at in range(0, count, batch):
-            if done < steps:
-                yield order[at : at + batch]
-                done += 1
-
-
-def _placed(
-    cloud: NDArray[np.float64], motion: Motion, batches: Iterator[NDArray[Any]], with_drift: bool
-) -> Iterator[tuple[Tensor, Tensor | None]]:
-    """The latents of each step, and their displacement to the next step where it is wanted."""
-    step, waiting = 0, []
-    for chosen in batches:
-        waiting.append(chosen)
-        if sum(map(len, waiting)) * cloud.shape[1] >= _CHUNK:
-            yield from _place(cloud, motion, waiting, step, with_drift)
-            step, waiting = step + len(waiting), []
-    if waiting:
-        yield from _place(cloud, motion, waiting, step, with_drift)
-
-
-def _place(
-    cloud: NDArray[np.float64],
-    motion: Motion,
-    chosen: list[NDArray[Any]],
-    step: int,
-    with_drift: bool,
-) -> Iterator[tuple[Tensor, Tensor | None]]:
-    lengths = [len(c) for c in chosen]
-    index = np.concatenate(chosen)
-    time = np.repeat(np.arange(step, step + len(chosen), dtype=np.float64), lengths)
-    now = motion.move(cloud[index], time, index)
-    z = torch.from_numpy(now.astype(np.float32)).split(lengths)
-    if not with_drift:
-        yield from ((part, None) for part in z)
-        return
-    moved = motion.move(cloud[index], time + 1, index) - now
-    yield from zip(z, torch.from_numpy(moved.astype(np.float32)).split(lengths), strict=True)
-
-
-def _train(
-    quantizer: VectorQuantizer,
-    cloud: NDArray[np.float64],
-    motion: Motion,
-    batch: int | None,
-    steps: int,
-    optimizer: str,
-    eta: float,
-    frames: NDArray[np.int64],
-    rng: np.random.Generator,
-    progress: bool,
-) -> dict[str, Any]:
-    if optimizer not in ("sgd", "adam"):
-        raise ValueError(f"unknown optimizer {optimizer!r}; choose one of sgd, adam")
-    if not (math.isfinite(eta) and eta > 0):
-        raise ValueError(f"rate must be a finite number > 0, got {eta}")
-    trainable = [p for p in quantizer.parameters() if p.requires_grad]
-    # The mean over D in the loss would make eta depend on the dimension.
-    lr = eta * quantizer.dim / 2 if optimizer == "sgd" else eta
-    stepper: torch.optim.Optimizer | None = None
-    if trainable:
-        kind = torch.optim.SGD if optimizer == "sgd" else torch.optim.Adam
-        stepper = kind(trainable, lr=lr, fused=True)  # one kernel instead of a dozen
-    size = quantizer.codebook_size
-    hits, last_hit = np.zeros(size, np.int64), np.full(size, -1, np.int64)
-    seen: dict[str, Any] = {"codes": [], "hits": [], "last_hit": [], "terms": []}
-    due = set(frames.tolist())
-    task = quantizer.uses_task_gradient
-
-    def keep(terms: dict[str, Tensor]) -> None:
-        nonlocal hits
-        scalars = {name: float(value) for name, value in terms.items()}
-        for rule in quantizer.rules:
-            if isinstance(rule, KernelUpdate):
-                scalars["bandwidth"] = float(rule.tau())
-        seen["codes"].append(quantizer.codebook().detach().numpy().copy())
-        seen["hits"].append(hits)
-        seen["last_hit"].append(last_hit.copy())
-        seen["terms"].append(scalars)
-        hits = np.zeros(size, np.int64)
-
-    keep({})
-    places = _placed(cloud, motion, _batches(len(cloud), batch, steps, rng), task)
-    bar = tqdm(places, total=steps, delay=2, disable=not progress, leave=False, unit="step")
-    for step, (z, moved) in enumerate(bar):
-        out = quantizer(z)
-        if stepper is not None:
-            for parameter in trainable:
-                parameter.grad = None
-            if moved is not None and out.quantized.requires_grad:
-                torch.autograd.backward((out.loss, out.quantized), (None, moved / -lr))
-            else:
-                out.loss.backward()
-            stepper.step()
-        indices = out.indices.numpy()
-        hits += np.bincount(indices, minlength=size)
-        last_hit[indices] = step
-        if step + 1 in due:
-            keep(out.terms)
-    return seen
-
-
-def _observe(
-    seen: dict[str, Any],
-    cloud: NDArray[np.float64],
-    motion: Motion,
-    frames: NDArray[np.int64],
-    probe: int,
-    optimum: str,
-    seed: int,
-) -> Run:
-    if optimum not in ("none", "final", "all"):
-        raise ValueError(f"optimum must be 'none', 'final' or 'all', got {optimum!r}")
-    everyone = np.arange(len(cloud))
-    codes = np.stack(seen["codes"])
-    total, size = codes.shape[:2]
-    counts = np.zeros((total, size), np.int64)
-    lag = np.full((total, size), np.nan)
-    distortion, best, drift = np.zeros(total), np.full(total, np.nan), np.zeros(total)
-    latents = np.zeros((total, min(probe, len(cloud)), codes.shape[2]), np.float32)
-    for frame, step in enumerate(frames.tolist()):
-        z = motion.move(cloud, float(step), everyone)
-        table = codes[frame].astype(np.float64)
-        k = nearest(torch.from_numpy(z), torch.from_numpy(table)).numpy()
-        counts[frame] = np.bincount(k, minlength=size)
-        distortion[frame] = ((z - table[k]) ** 2).sum(1).mean()
-        used = counts[frame] > 0
-        sums = np.stack([np.bincount(k, weights=column, minlength=size) for column in z.T], 1)
-        lag[frame, used] = np.linalg.norm(
-            table[used] - sums[used] / counts[frame][used, None], axis=1
-        )
-        latents[frame] = z[:probe]
-        drift[frame] = motion.drift(cloud, float(step))
-        if optimum == "all" or (optimum == "final" and frame == total - 1):
-            best[frame] = kmeans_optimum(z, size, seed=seed)[0]
-    names = {name for terms in seen["terms"] for name in terms}
-    terms = {n: np.array([t.get(n, np.nan) for t in seen["terms"]]) for n in sorted(names)}
-    return Run(
-        {},
-        frames,
-        latents,
-        codes,
-        np.stack(seen["hits"]),
-        np.stack(seen["last_hit"]),
-        counts,
-        distortion,
-        best,
-        drift,
-        lag,
-        terms,
-    )
