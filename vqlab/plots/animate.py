@@ -1,0 +1,204 @@
+"""Clouds that move: every frame lies in the figure, so play and slider work without a kernel."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import product
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import plotly.graph_objects as go
+
+from vqlab.plots.camera import Camera, camera
+from vqlab.plots.inputs import Array, check_points, frame_at, one_each
+from vqlab.plots.panels import Ink, Panel, View, caption, crosses, geometry, place
+from vqlab.plots.theme import INK, SIZE, SMALL
+
+if TYPE_CHECKING:
+    from vqlab.drift.run import Run
+
+BYTES = (
+    300_000  # as a notebook stores it: several animations must stay below what hosts still render
+)
+CONTROLS = 92  # pixels below the panels for buttons and slider
+BUTTONS = 160  # pixels that the two buttons take
+
+
+def animate_cloud(run: Run, **options: Any) -> go.Figure:
+    """One run in motion; the same as ``animate_duel([run])``, options included."""
+    return animate_duel(run, **options)
+
+
+def animate_duel(
+    runs: Any,
+    *,
+    show: int | None = None,
+    view: View = "auto",
+    cells: bool = True,
+    trails: bool = True,
+    centroids: Array | None = None,
+    title: str | None = None,
+    frames: int = 48,
+    max_bytes: int = BYTES,
+) -> go.Figure:
+    """Runs side by side in motion: the same step, the same fixed axes, slider and play button.
+
+    Recorded frames, latents, trails and cells are thinned (in this order of preference: fewer
+    latents, fewer frames, no trails, no cells) until the figure is estimated to fit into
+    ``max_bytes``. Frames are thinned evenly among the recorded ones, so a recording that is dense
+    early stays dense early.
+
+    Args:
+        runs: runs recorded at the same steps; a list, or a mapping from label to run.
+        show: training step of the frame that stands still before play is pressed, and that a static
+            picture shows; None is the last.
+        view: see ``cloud``. With ``auto`` a lens is added when the cloud becomes too small to see.
+        cells: draw Voronoi cells (D = 2 only).
+        trails: draw where each code was in the frames just before.
+        centroids: (K', D) marked by black crosses.
+        title: title of the figure.
+        frames: the most frames to keep, at least 2.
+        max_bytes: the size to stay under, in bytes of the notebook that stores the figure.
+
+    Returns:
+        The figure, with frames.
+
+    Raises:
+        ValueError: runs recorded at different steps, a step that was not recorded, D < 2.
+        TypeError: something that is not a run.
+    """
+    members = one_each(runs)
+    first = next(iter(members.values()))
+    for label, run in members.items():
+        if not np.array_equal(run.steps, first.steps):
+            raise ValueError(
+                f"runs side by side need the same recorded steps: {label!r} has {len(run.steps)} "
+                f"frames to step {run.steps[-1]}, the first run {len(first.steps)} "
+                f"to {first.steps[-1]}"
+            )
+    if frames < 2 or len(first.steps) < 2:
+        raise ValueError(
+            f"an animation needs 2 frames or more, got {min(frames, len(first.steps))}"
+        )
+    dim = first.codes.shape[-1]
+    marks = None if centroids is None else check_points("centroids", centroids, dim)
+    still = frame_at(first.steps, show)
+    cam = camera(list(members.values()), marks)
+    panels, columns = place(members, cam, view)
+    keep, ink = fit(panels, cam, still, frames, cells and dim == 2, trails, max_bytes)
+    extra = [] if marks is None else crosses(panels, cam, marks, still)
+    figure = go.Figure(layout=geometry(panels, columns, cam, title or ""))
+    states = [
+        [d for panel in panels for d in panel.data(cam, f, [g for g in keep if g < f], ink)]
+        for f in keep
+    ]
+    looks = [look for panel in panels for look in panel.looks(ink)]
+    for data, look in zip(states[keep.index(still)], looks, strict=True):
+        figure.add_scatter(**data, **look)
+    # What never moves (latents that stand still, cells that are not drawn) is stored once.
+    moving = [i for i in range(len(looks)) if any(not _same(s[i], states[0][i]) for s in states)]
+    for mark in extra:
+        figure.add_scatter(**mark)
+    for state in states:
+        for data in state:
+            if "text" in data:  # a heading stays where it is
+                del data["x"], data["y"]
+    figure.frames = [
+        go.Frame(name=str(int(first.steps[frame])), data=[drawn[i] for i in moving], traces=moving)
+        for frame, drawn in zip(keep, states, strict=True)
+    ]
+    names = [str(int(first.steps[frame])) for frame in keep]
+    figure.update_layout(caption(title or "", figure, bool(extra)))
+    return add_controls(figure, names, keep.index(still))
+
+
+def _same(one: dict[str, Any], other: dict[str, Any]) -> bool:
+    return all(np.array_equal(one[key], other[key], equal_nan=key != "text") for key in one)
+
+
+def fit(
+    panels: Sequence[Panel],
+    cam: Camera,
+    still: int,
+    most: int,
+    cells: bool,
+    trails: bool,
+    max_bytes: int,
+) -> tuple[list[int], Ink]:
+    """The frames to keep and what to draw in each, so that the figure stays below a size.
+
+    Five frames are drawn and weighed for each choice: 4/3 bytes a byte in base64, and the words
+    and indentation that a notebook file puts around them.
+    """
+    total = len(panels[0].run.steps)
+    stationary = all(np.array_equal(p.run.latents[0], p.run.latents[-1]) for p in panels)
+    chosen: tuple[list[int], Ink] = ([], Ink())
+    thinner = [
+        (tail, share) for tail in ((5, 3, 0) if trails else (0,)) for share in (1, 0.75, 0.5)
+    ]
+    for drawn, (tail, share), points in product(
+        [True, False] if cells else [False], [*thinner, (0, 0.4)], [250, 160, 100, 70]
+    ):
+        count = min(total, max(2, round(most * share)))
+        keep = sorted({*np.linspace(0, total - 1, count).round().astype(int).tolist(), still})
+        ink = Ink(points, drawn, tail)
+        weight = 0.0
+        for frame in [keep[round(i * (len(keep) - 1) / 5)] for i in range(1, 6)]:
+            for panel in panels:
+                traces = panel.data(cam, frame, [f for f in keep if f < frame], ink)
+                for data in traces[1:-1] if stationary and not panel.lens else traces[:-1]:
+                    weight += (data["x"].nbytes + data["y"].nbytes) * 4 / 3 + 220
+                weight += 190
+        chosen = keep, ink
+        if (weight / 5 + 500) * (len(keep) + 1) + 12_000 < max_bytes:
+            break
+    return chosen
+
+
+def add_controls(
+    figure: go.Figure,
+    names: Sequence[str],
+    active: int,
+    prefix: str = "training step ",
+    redraw: bool = False,
+) -> go.Figure:
+    """Play, pause and a slider over named frames, run by the browser alone, below a figure.
+
+    Args:
+        figure: a figure with fixed width and height; it grows by ``CONTROLS`` pixels downwards.
+        names: names of the frames, in order.
+        active: the frame that is shown first.
+        prefix: text before the frame's name.
+        redraw: draw everything anew in each frame; only heat maps need it.
+
+    Returns:
+        The figure.
+    """
+    below = figure.layout.margin.b
+    inner = figure.layout.width - figure.layout.margin.l - figure.layout.margin.r
+    still = {"mode": "immediate", "transition": {"duration": 0}}
+    # From the last frame, plotly.js plays from the start again.
+    play = {**still, "fromcurrent": True, "frame": {"duration": 140, "redraw": redraw}}
+    halt = {**still, "frame": {"duration": 0, "redraw": redraw}}
+    buttons = {
+        "type": "buttons", "direction": "left", "showactive": False, "x": 0, "y": 0,
+        "xanchor": "left", "yanchor": "top", "pad": {"t": below + 24}, "bgcolor": "white",
+        "font": {"size": SIZE},
+        "buttons": [
+            {"label": "▶ play", "method": "animate", "args": [None, play]},
+            {"label": "pause", "method": "animate", "args": [[None], halt]},
+        ],
+    }  # fmt: skip
+    slider = {
+        "active": active, "x": BUTTONS / inner, "y": 0, "len": 1 - BUTTONS / inner,
+        "xanchor": "left", "pad": {"t": below, "b": 0}, "font": {"size": SMALL}, "ticklen": 4,
+        "currentvalue": {"prefix": prefix, "font": {"size": SIZE, "color": INK}},
+        "transition": {"duration": 0},
+        "steps": [{"label": n, "method": "animate", "args": [[n], halt]} for n in names],
+    }  # fmt: skip
+    return figure.update_layout(
+        updatemenus=[buttons],
+        sliders=[slider],
+        height=figure.layout.height + CONTROLS,
+        margin={"b": below + CONTROLS},
+    )
