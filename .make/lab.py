@@ -6,7 +6,8 @@ import socket
 import sys
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parent.parent
+from lessons import ROOT
+
 LESSON = Path("notebooks", "00_start_here.ipynb")
 
 

@@ -16,7 +16,9 @@ import time
 from pathlib import Path
 from typing import Any
 
-os.environ.setdefault("PLOTLY_RENDERER", "plotly_mimetype+png")
+# Plain plotly figures, and those of vqlab.plots.
+os.environ["PLOTLY_RENDERER"] = "plotly_mimetype+png"
+os.environ["VQLAB_PUBLISH"] = "1"
 # As under test, so that sums are taken in the same order.
 os.environ["OMP_NUM_THREADS"] = "1"
 

@@ -2,6 +2,7 @@
 # Runs every test with the Python in $PY; all parts run even when one fails. Called by `make test`.
 PY=${PY:-python3}
 export OMP_NUM_THREADS=1          # two workers on two cores; also keeps sums in one order
+unset VQLAB_PUBLISH
 export PLOTLY_RENDERER=plotly_mimetype    # the PNG beside a stored figure is the author's work only
 lines=$(mktemp)
 trap 'rm -f "$lines"' EXIT

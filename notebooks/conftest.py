@@ -8,6 +8,7 @@ collect_ignore_glob = ["*_gpu.ipynb", "**/.ipynb_checkpoints/*"]
 
 # Kernels inherit this: no browser is started for the pictures beside the figures.
 os.environ["PLOTLY_RENDERER"] = "plotly_mimetype"
+os.environ.pop("VQLAB_PUBLISH", None)
 
 # Figures hold random ids and binary arrays, and stderr holds timings. They are tested as data in
 # tests/plots; here a figure must only appear. The PNG beside it exists in stored outputs alone.

@@ -1,0 +1,105 @@
+"""What a reader does first: open a notebook in JupyterLab, run it, and move what can be moved."""
+
+import os
+import time
+from pathlib import Path
+
+import nbformat
+import pytest
+from lessons import FOLDER, ROOT, lesson_paths, tags
+from nbformat.v4 import new_code_cell, new_notebook
+
+pytestmark = pytest.mark.browser
+
+# Pictures for a person to look at; set to a folder to keep them.
+SHOTS = Path(os.environ.get("SCREENSHOTS", ROOT / "screenshots"))
+FIRST = FOLDER / "00_start_here.ipynb"
+
+CELLS = """() => {
+  const widget = window.jupyterapp.shell.currentWidget;
+  return [...widget.content.model.cells].filter(cell => cell.type === 'code')
+    .map(cell => cell.toJSON());
+}"""
+READY = """() => {
+  const widget = window.jupyterapp?.shell?.currentWidget;
+  return widget?.sessionContext?.session?.kernel?.status === 'idle' && widget.context.isReady;
+}"""
+DONE = """() => {
+  const cells = [...window.jupyterapp.shell.currentWidget.content.model.cells];
+  return cells.filter(cell => cell.type === 'code' && cell.sharedModel.source.trim())
+    .every(cell => cell.executionState === 'idle' && cell.executionCount);
+}"""
+
+
+def open_notebook(page, lab, path):
+    page.goto(lab.url(path))
+    page.wait_for_function(READY)
+
+
+def run_all(page, seconds):
+    """Run every cell; the cells as they stand afterwards."""
+    page.evaluate("() => { window.jupyterapp.commands.execute('notebook:run-all-cells'); }")
+    page.wait_for_timeout(500)
+    page.wait_for_function(DONE, timeout=seconds * 1000)
+    return page.evaluate(CELLS)
+
+
+def errors(cells):
+    return [f"{out['ename']}: {out['evalue']}" for cell in cells for out in cell["outputs"]
+            if out["output_type"] == "error"
+            and "raises-exception" not in cell["metadata"].get("tags", [])]
+
+
+def shoot(page, name):
+    SHOTS.mkdir(exist_ok=True)
+    page.screenshot(path=SHOTS / f"{name}.png")
+
+
+def read_down(page):
+    """Scroll a notebook from top to bottom as a reader does; yields at every screen."""
+    panel = page.locator(".jp-WindowedPanel-outer").first
+    while True:
+        page.wait_for_timeout(700)    # figures are drawn as they come into view
+        yield
+        before, height = panel.evaluate("p => [p.scrollTop, p.clientHeight]")
+        panel.evaluate("(p, by) => p.scrollBy(0, by)", height - 60)
+        if panel.evaluate("p => p.scrollTop") - before < 2:
+            return
+
+
+@pytest.mark.skipif(not FIRST.exists(), reason="the first lesson is not in this copy")
+def test_the_first_lesson_runs_from_top_to_bottom(page, lab):
+    open_notebook(page, lab, FIRST)
+    shoot(page, "00_opened")
+    assert page.locator(".jp-RenderedHTMLCommon h1").first.inner_text().rstrip("¶").endswith("?")
+    cells = run_all(page, seconds=180)
+    shoot(page, "00_run")
+    assert errors(cells) == []
+    assert [cell["execution_count"] for cell in cells] == list(range(1, len(cells) + 1))
+    assert page.get_by_text("Error displaying widget").count() == 0
+
+
+@pytest.mark.parametrize("path", lesson_paths(), ids=lambda p: p.stem)
+def test_a_lesson_reads_well_before_it_is_run(page, lab, path):
+    open_notebook(page, lab, path)
+    moved = False
+    for number, _ in enumerate(read_down(page)):
+        if "SCREENSHOTS" in os.environ:
+            shoot(page, f"{path.stem}_{number:02}")
+        assert page.get_by_text("Error displaying widget").count() == 0
+        assert page.locator("mjx-merror").count() == 0, "a formula has an error"
+        moved = moved or comes_alive(page)
+    assert moved == any("application/vnd.plotly.v1+json" in output.get("data", {})
+                        for cell in nbformat.read(path, as_version=4).cells
+                        for output in cell.get("outputs", []))
+
+
+def comes_alive(page):
+    """JupyterLab shows a stored figure's PNG until the mouse is over it: then the figure itself."""
+    for picture in page.locator(".plot-img").all():
+        box = picture.bounding_box()
+        if box and box["width"] and 100 < box["y"] < 900:
+            page.mouse.move(box["x"] + 30, box["y"] + 30)
+            page.locator(".js-plotly-plot").first.wait_for(timeout=10_000)
+            return True
+    return False
