@@ -14,7 +14,8 @@ from numpy.typing import ArrayLike, NDArray
 from ..measure.distortion import kmeans_optimum
 from ..quantizers.codebooks import Table
 from ..quantizers.initialisation import CHOICES
-from ..quantizers.methods import make, method as method_line
+from ..quantizers.methods import make
+from ..quantizers.methods import method as method_line
 from ..quantizers.quantizer import VectorQuantizer
 from ..quantizers.schedules import Schedule, as_schedule
 from .motions import Motion, make_motion

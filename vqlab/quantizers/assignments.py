@@ -15,7 +15,6 @@ class Nearest(nn.Module):
     .. math:: k_n = \arg\min_k \|z_n - c_k\|
     """
 
-    @torch.no_grad()
     def forward(self, latents: Tensor, codes: Tensor) -> Tensor:
         """(N,) int64 from latents (N, D) and codes (K, D)."""
         return nearest(latents, codes)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
@@ -29,11 +29,14 @@ class Codebook(nn.Module):
         self.codebook_size, self.dim = codebook_size, dim
 
     @property
+    def stored(self) -> Tensor:
+        """The tensor that the codes are stored in or made from: its dtype is the codebook's."""
+        raise NotImplementedError
+
+    @property
     def working_dtype(self) -> torch.dtype:
         """The precision in which latents are quantized: float64 if the codes are, else float32."""
-        first = next(self.parameters(), None)
-        dtype = first.dtype if first is not None else next(self.buffers()).dtype
-        return dtype if dtype == torch.float64 else torch.float32
+        return torch.float64 if self.stored.dtype == torch.float64 else torch.float32
 
     def initialize(self, latents: Tensor) -> None:
         """Sets the codes from the first training batch, where the codebook asked for it."""
@@ -42,8 +45,9 @@ class Codebook(nn.Module):
         """K and D, for print()."""
         return f"codebook_size={self.codebook_size}, dim={self.dim}"
 
-    def __call__(self) -> Tensor:
-        return super().__call__()
+    if TYPE_CHECKING:
+
+        def __call__(self) -> Tensor: ...
 
 
 class Table(Codebook):
@@ -85,10 +89,16 @@ class Table(Codebook):
         self.initialized = self.init not in DATA_DRIVEN
         self.register_buffer("ready", torch.tensor(self.initialized))
 
+    @property
+    def stored(self) -> Tensor:
+        """The table itself."""
+        return self.table
+
     def forward(self) -> Tensor:
         """(K, D)."""
+        table = self.table
         # Half-precision tables are searched and looked up in float32.
-        return self.table if self.table.dtype == self.working_dtype else self.table.float()
+        return table.float() if table.dtype.itemsize == 2 else table
 
     @torch.no_grad()
     def initialize(self, latents: Tensor) -> None:
@@ -153,6 +163,11 @@ class AffineCodebook(Codebook):
             self.basis = nn.Parameter(basis)
         else:
             self.register_buffer("basis", basis)
+
+    @property
+    def stored(self) -> Tensor:
+        """The frozen basis."""
+        return self.basis
 
     def forward(self) -> Tensor:
         """(K, D)."""
@@ -241,6 +256,11 @@ class TransformerCodebook(Codebook):
             self.blocks = nn.Sequential(*(TransformerBlock(width) for _ in range(depth)))
             self.norm = nn.LayerNorm(width)
             self.out = nn.Linear(width, dim, bias=False)
+
+    @property
+    def stored(self) -> Tensor:
+        """The frozen basis."""
+        return self.basis
 
     def forward(self) -> Tensor:
         """(K, D)."""

@@ -28,7 +28,8 @@ class StraightThrough(nn.Module):
 
     def forward(self, batch: Batch) -> Tensor:
         """(N, D), equal to the chosen codes."""
-        return batch.codes.detach() + carrier(batch.latents)
+        codes = batch.codes.detach()
+        return codes + carrier(batch.latents) if batch.latents.requires_grad else codes
 
 
 class LookAhead(nn.Module):

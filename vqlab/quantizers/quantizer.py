@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, field
-from typing import Any, cast
+from typing import TYPE_CHECKING, cast
 
 import torch
 from torch import Tensor, nn
@@ -99,9 +99,9 @@ class VectorQuantizer(nn.Module):
         return self.codebook.dim
 
     @property
-    def rules(self) -> Sequence[Update]:
-        """The updates, typed: ``update`` as a plain sequence."""
-        return cast(Sequence[Update], self.update)
+    def rules(self) -> list[Update]:
+        """The updates as a plain list."""
+        return cast(list[Update], list(self.update))
 
     @property
     def uses_task_gradient(self) -> bool:
@@ -131,25 +131,26 @@ class VectorQuantizer(nn.Module):
             return self._quantize(latents, mask)
 
     def _quantize(self, latents: Tensor, mask: Tensor | None) -> Quantized:
+        rules, codebook = self.rules, self.codebook
         last = latents.movedim(1, -1) if self.channel_first and latents.ndim > 1 else latents
         z, weights = self._flatten(latents, last, mask)
-        if self.training:
-            self._prepare(z, weights)
-        table = self.codebook()
-        indices = self.assignment(z.detach(), table.detach())
-        if self.training and any(rule.moves for rule in self.rules):
+        moves = self.training and any(rule.moves for rule in rules)
+        if moves or (self.training and not codebook.initialized):
+            self._prepare(z, weights, rules)
+        table = codebook()
+        indices = self.assignment(z, table)
+        if moves:
             with torch.no_grad():
-                batch_cells = cells(z, indices, weights, self.codebook_size)
-                for rule in self.rules:
-                    rule.move(batch_cells, self.codebook)
-            table = self.codebook()
+                seen = cells(z, indices, weights, self.codebook_size)
+                for rule in rules:
+                    rule.move(seen, codebook)
+            table = codebook()
         batch = Batch(z, indices, table, table.index_select(0, indices), weights)
-        loss, terms = self._losses(batch)
+        loss, terms = self._losses(batch, rules)
         out = self.estimator(batch)
-        for rule in self.rules:
+        for rule in rules:
             out = rule.carry(out, batch)
-        if self.training:
-            for rule in self.rules:
+            if self.training:
                 rule.advance()
         return self._shape(out, indices, loss, terms, last, mask)
 
@@ -164,7 +165,7 @@ class VectorQuantizer(nn.Module):
                 f"latents of shape {tuple(latents.shape)} given; "
                 f"expected {layout} with D = {self.dim}"
             )
-        z = last.reshape(-1, self.dim)
+        z = last if last.ndim == 2 else last.reshape(-1, self.dim)
         working = self.codebook.working_dtype
         if z.dtype != working:
             if z.dtype == torch.float64 or working == torch.float64:
@@ -185,30 +186,31 @@ class VectorQuantizer(nn.Module):
         return torch.where(valid[:, None], z, 0.0), valid.to(working)
 
     @torch.no_grad()
-    def _prepare(self, z: Tensor, weights: Tensor | None) -> None:
+    def _prepare(self, z: Tensor, weights: Tensor | None, rules: Sequence[Update]) -> None:
         if not self.codebook.initialized and z.shape[0]:
             if weights is not None:
                 z = z[weights > 0]
             self.codebook.initialize(z)
             everything = torch.ones(self.codebook_size, dtype=torch.bool, device=z.device)
-            for rule in self.rules:
+            for rule in rules:
                 rule.reset(everything, self.codebook())
             weights = None
-        for rule in self.rules:
+        for rule in rules:
             reborn = rule.prepare(z, weights, self.codebook)
             if reborn is not None:
-                for other in self.rules:
+                for other in rules:
                     other.reset(reborn, self.codebook())
 
-    def _losses(self, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
-        commitment = batch.mean_square(batch.latents, batch.codes.detach())
-        terms = {"commitment": commitment}
-        loss = self.commitment * commitment
-        for rule in self.rules:
+    def _losses(self, batch: Batch, rules: Sequence[Update]) -> tuple[Tensor, dict[str, Tensor]]:
+        terms, weights = {}, {}
+        for rule in rules:
             for name, term in rule.terms(batch).items():
-                terms[name] = term
-                loss = loss + rule.weight * term
-        return loss, terms
+                terms[name], weights[name] = term, rule.weight
+        commitment = batch.mean_square(batch.latents, batch.codes.detach())
+        loss = self.commitment * commitment
+        for name, term in terms.items():
+            loss = torch.add(loss, term, alpha=weights[name])
+        return loss, {"commitment": commitment, **terms}
 
     def _shape(
         self,
@@ -219,10 +221,10 @@ class VectorQuantizer(nn.Module):
         last: Tensor,
         mask: Tensor | None,
     ) -> Quantized:
-        out = out.reshape(last.shape)
+        if last.ndim != 2:
+            out, indices = out.reshape(last.shape), indices.reshape(last.shape[:-1])
         if out.dtype != last.dtype:
             out = out.to(last.dtype)
-        indices = indices.reshape(last.shape[:-1])
         if mask is not None:
             out = torch.where(mask[..., None], out, last)
             indices = torch.where(mask, indices, -1)
@@ -251,5 +253,6 @@ class VectorQuantizer(nn.Module):
         """K, D and beta, for print()."""
         return f"codebook_size={self.codebook_size}, dim={self.dim}, commitment={self.commitment}"
 
-    def __call__(self, *args: Any, **kwargs: Any) -> Quantized:
-        return super().__call__(*args, **kwargs)
+    if TYPE_CHECKING:
+
+        def __call__(self, latents: Tensor, mask: Tensor | None = None) -> Quantized: ...

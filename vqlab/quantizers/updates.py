@@ -22,6 +22,7 @@ class Batch:
         table: the K x D codes, with their gradient.
         codes: the chosen code of each latent, (N, D), with the gradient to the table.
         weights: (N,), 1 for a latent that counts and 0 for padding; None when all count.
+        error: mean squared difference of latents and codes, detached, once it is known.
     """
 
     latents: Tensor
@@ -29,6 +30,7 @@ class Batch:
     table: Tensor
     codes: Tensor
     weights: Tensor | None = None
+    error: Tensor | None = None
 
     def scale(self) -> Tensor:
         """1 / (N D), with N the number of latents that count."""
@@ -38,13 +40,22 @@ class Batch:
         return 1.0 / (self.weights.sum().clamp_min(1.0) * z.shape[1])
 
     def mean_square(self, moving: Tensor, target: Tensor) -> Tensor:
-        """Mean of (moving - target)^2 over the elements (N, D) of the latents that count."""
+        """Mean of (moving - target)^2 over the elements (N, D) of the latents that count.
+
+        Commitment and codebook loss are the same number with the gradient to another receiver:
+        where the receiver takes none, the number is not computed again.
+        """
+        if self.error is not None and not moving.requires_grad:
+            return self.error
         if self.weights is None and moving.shape[0]:
-            return mse_loss(moving, target)
-        squares = (moving - target).square()  # an empty batch has loss 0, not NaN
-        if self.weights is not None:
-            squares = squares * self.weights[:, None]
-        return squares.sum() * self.scale()
+            value = mse_loss(moving, target)
+        else:
+            squares = (moving - target).square()  # an empty batch has loss 0, not NaN
+            if self.weights is not None:
+                squares = squares * self.weights[:, None]
+            value = squares.sum() * self.scale()
+        self.error = value.detach()
+        return value
 
 
 @dataclass
