@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import hashlib
 import inspect
@@ -10,6 +11,7 @@ import json
 import zlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import cloudpickle
@@ -107,7 +109,7 @@ def _axes(
         if name in grid or (name in fixed and name not in given):
             raise ValueError(f"{name} has an argument of its own, {name}s=")
     for name, values in {**given, **grid}.items():
-        if name in fixed and values is not None:
+        if name in fixed and name != "options" and values is not None:
             raise ValueError(f"{name} is given twice: {values!r} to try, and {fixed[name]!r}")
         if name in given and values is None:
             given[name] = fixed.pop(name, None)
@@ -139,6 +141,10 @@ def describe(value: Any) -> Any:
         return [describe(one) for one in value]
     if value is None or isinstance(value, (bool, int, float, str)):
         return value
+    if dataclasses.is_dataclass(value):  # a schedule
+        return {type(value).__name__: describe(vars(value))}
+    if isinstance(value, Path):
+        return str(value)
     return {"pickle": hashlib.sha256(cloudpickle.dumps(value)).hexdigest()}
 
 
@@ -184,6 +190,8 @@ def _label(value: Any) -> Any:
     if isinstance(value, (Motion, Source)):
         return value.name
     plain = describe(value)
+    if dataclasses.is_dataclass(value):
+        return repr(value)
     return plain if not isinstance(plain, (dict, list)) else json.dumps(plain)
 
 

@@ -36,22 +36,19 @@ class Store:
             self._load(self.file.read_bytes())
 
     def _load(self, content: bytes) -> None:
-        broken = 0
+        strange = 0
         for line in content.splitlines():
             try:
                 entry = json.loads(line)
                 self.lines[entry["key"]] = entry
-            except (
-                ValueError,
-                KeyError,
-                TypeError,
-            ):  # a crash tore it; that run will be done again
-                broken += 1
-        if broken and not self.lines:
-            raise ValueError(f"{self.file} holds no runs of a sweep; choose another store")
+            except (ValueError, KeyError, TypeError):
+                # what begins like a line was torn by a crash: that run will be done again
+                strange += not line.startswith(b'{"key": ')
         self._torn = bool(content) and not content.endswith(b"\n")
-        if broken > self._torn:
-            warnings.warn(f"{self.file}: {broken} damaged lines are ignored", stacklevel=4)
+        if strange and not self.lines:
+            raise ValueError(f"{self.file} holds no runs of a sweep; choose another store")
+        if strange:
+            warnings.warn(f"{self.file}: {strange} strange lines are ignored", stacklevel=4)
 
     def add(self, key: str, entry: dict[str, Any], run: Run | None = None) -> None:
         """Keep a finished run: its row, and with `run` all of it."""

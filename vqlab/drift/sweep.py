@@ -8,7 +8,7 @@ import json
 import queue
 import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from concurrent.futures import Executor, Future
+from concurrent.futures import Executor, Future, wait
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 _MOST_WAITING = 10_000  # runs handed at once to an executor of the caller's,
 _MOST_BYTES = 1 << 30  # or as many as fit in here
+_GRACE = 0.5  # seconds a run may still take when the sweep is ended, before its worker is
 
 
 class SweepError(RuntimeError):
@@ -227,13 +228,12 @@ def _run(
                 record(waiting[future], _result(future, list(waiting.values())))
                 del waiting[future]
     except BaseException:
-        for future, cell in waiting.items():
-            # what has finished by now is kept, whatever ended the sweep
-            if future.done() and not future.cancelled() and not future.exception():
-                if "error" not in (outcome := future.result()):
-                    record(cell, outcome)
-            future.cancel()
-        if executor is None:
+        under_way = [future for future in waiting if not future.cancel()]
+        finished, late = wait(under_way, timeout=_GRACE)
+        for future in finished:  # is kept, whatever ended the sweep
+            if not future.exception() and "error" not in (outcome := future.result()):
+                record(waiting[future], outcome)
+        if late and executor is None:
             close_pool()
         raise
     finally:
@@ -273,7 +273,8 @@ def _frame(
         rows.append(row)
     frame = pd.DataFrame(rows)
     for name in ("speed", "rate", "codebook_size"):
-        frame[name] = pd.to_numeric(frame[name])
+        if not any(isinstance(value, str) for value in frame[name]):  # schedules have names
+            frame[name] = pd.to_numeric(frame[name])  # None becomes NaN
     return frame
 
 

@@ -9,6 +9,7 @@ pay the import of torch once, then wait for the next sweep.
 from __future__ import annotations
 
 import io
+import json
 import os
 import pickle
 import signal
@@ -170,10 +171,12 @@ def work(parcel: bytes) -> dict[str, Any]:
             raise TypeError(
                 f"measure must return a dict of numbers by name, got {type(row).__name__}"
             )
+        row = {str(name): plain(value) for name, value in row.items()}
+        json.dumps(row)  # a measure that cannot be stored is told so here, with its run's settings
         used = getattr(run, "settings", {})
         return {
-            "row": {str(name): plain(value) for name, value in row.items()},
-            "used": {name: plain(used[name]) for name in ("rate", "codebook_size") if name in used},
+            "row": row,
+            "used": {name: used[name] for name in ("rate", "codebook_size") if name in used},
             "seconds": round(time.perf_counter() - began, 3),
             "run": run if keep else None,
         }
