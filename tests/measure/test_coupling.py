@@ -127,6 +127,14 @@ def test_rank_of_what_a_codebook_can_reach(module: nn.Module, rank: int | None) 
         assert found.full == (rank == found.coordinates)
 
 
+def test_wide_jacobians_keep_their_singular_values() -> None:
+    module = TransformerCodebook(5, 2, width=16, seed=0).double()  # 10 rows, thousands of columns
+    wide = _loop(module).reshape(10, -1)
+    assert wide.shape[1] > 80
+    expected = np.linalg.svd(wide, compute_uv=False)
+    np.testing.assert_allclose(jacobian_rank(module).singular_values, expected, rtol=1e-11)
+
+
 def test_at_rest_an_affine_map_leaves_the_centroid_condition_unmet() -> None:
     rng = np.random.default_rng(0)
     latents = rng.normal(size=(500, 2))

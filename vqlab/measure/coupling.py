@@ -140,8 +140,7 @@ def jacobian_rank(quantizer: nn.Module) -> Rank:
         TypeError: not a quantizer or codebook.
     """
     jacobian = _jacobian(quantizer)
-    values = np.linalg.svd(jacobian, compute_uv=False)
-    tolerance = float(max(jacobian.shape) * np.finfo(np.float64).eps * values[0])
+    _, values, tolerance = _column_space(jacobian)
     rows, columns = jacobian.shape
     return Rank(int((values > tolerance).sum()), rows, columns, tolerance, values)
 
@@ -164,9 +163,8 @@ def fixed_point_residual(quantizer: nn.Module, latents: ArrayLike | Tensor) -> F
     held = cells(latents, codes)
     offset = np.where(held.counts[:, None] > 0, codes - held.means, 0.0)
     g = (held.counts[:, None] / held.counts.sum() * offset).ravel()
-    jacobian = _jacobian(quantizer)
-    left, values, _ = np.linalg.svd(jacobian, full_matrices=False)
-    left = left[:, values > max(jacobian.shape) * np.finfo(np.float64).eps * values[0]]
+    left, values, tolerance = _column_space(_jacobian(quantizer))
+    left = left[:, values > tolerance]
     whole, part = float(np.linalg.norm(g)), float(np.linalg.norm(left.T @ g))
     return FixedPoint(whole, part, part / whole if whole else 0.0)
 
@@ -221,3 +219,19 @@ def _jacobian(quantizer: nn.Module) -> Array:
         block = torch.cat([back[name].flatten(1) for name in theta], 1)
         jacobian[start : start + len(units)] = block.numpy()
     return jacobian
+
+
+def _column_space(jacobian: Array) -> tuple[Array, Array, float]:
+    """Left singular vectors, singular values, and the tolerance below which a value is zero."""
+    tall = 4 * jacobian.shape[0]
+    core = jacobian
+    if jacobian.shape[1] > 2 * tall:
+        # J = L Q: L has J's left singular vectors and values. By blocks of columns, as LAPACK's
+        # factorization of a matrix this wide is bound by memory.
+        core = np.zeros((jacobian.shape[0], 0))
+        for start in range(0, jacobian.shape[1], tall):
+            block = np.concatenate([core, jacobian[:, start : start + tall]], axis=1)
+            core = np.linalg.qr(block.T, mode="r").T
+    left, values, _ = np.linalg.svd(core, full_matrices=False)
+    tolerance = max(jacobian.shape) * np.finfo(np.float64).eps * values[0]
+    return left, values.astype(np.float64), float(tolerance)
