@@ -79,8 +79,8 @@ def simulate(
     Raises:
         ValueError: settings out of range or unknown names, with the choices.
 
-    For methods that learn from the task's gradient (look-ahead, propagation), the task is the drift
-    itself: g_n = -(z_n(t+1) - z_n(t)) / lr, the gradient whose SGD step moves the latent as it moves.
+    For methods that learn from the task's gradient (look-ahead, propagation) the task is the drift
+    itself: g_n = -(z_n(t+1) - z_n(t)) / lr, whose SGD step moves the latent as it moves.
     """
     sizes = {"codebook_size": codebook_size, "points": points, "steps": steps, "probe": probe}
     for name, value in {**sizes, "batch": points if batch is None else batch}.items():
