@@ -46,34 +46,34 @@ def nearest(latents: Tensor, codes: Tensor) -> Tensor:
             and the position of the first. Capturing a CUDA graph skips that last check.
         TypeError: dtypes that differ or are not real floating point.
     """
-    if torch.compiler.is_compiling() or not _plain(latents, codes):
-        _check(latents, codes)
-        return _nearest_code(latents.detach(), codes.detach())
     _check(latents, codes)
-    return _search(latents.detach(), codes.detach())
+    search = _nearest_code if torch.compiler.is_compiling() or _wrapped(latents, codes) else _search
+    return search(latents.detach(), codes.detach())
 
 
-def _plain(latents: Tensor, codes: Tensor) -> bool:
-    """Eager tensors with no transform or mode over them, for which the dispatcher is not needed."""
+def _wrapped(latents: Tensor, codes: Tensor) -> bool:
+    """Whether a transform, a mode or a subclass must see the search, through the dispatcher."""
     return (
-        type(latents) in _PLAIN
-        and type(codes) in _PLAIN
-        and torch._C._functorch.peek_interpreter_stack() is None
-        and not torch._C._len_torch_dispatch_stack()
+        type(latents) not in _PLAIN
+        or type(codes) not in _PLAIN
+        or torch._C._functorch.peek_interpreter_stack() is not None
+        or torch._C._len_torch_dispatch_stack() > 0
     )
 
 
 _PLAIN = (Tensor, torch.nn.Parameter)
+_DTYPES = (torch.float32, torch.float64)
 
 
 def _check(latents: Tensor, codes: Tensor) -> None:
-    if latents.ndim != 2 or codes.ndim != 2 or latents.shape[1] != codes.shape[1]:
+    shape, table = latents.shape, codes.shape
+    if len(shape) != 2 or len(table) != 2 or shape[1] != table[1]:
         raise ValueError(
-            f"latents have shape {tuple(latents.shape)} and codes {tuple(codes.shape)}; "
+            f"latents have shape {tuple(shape)} and codes {tuple(table)}; "
             "expected (N, D) and (K, D)"
         )
-    if not codes.shape[0] or not codes.shape[1]:
-        raise ValueError(f"codes have shape {tuple(codes.shape)}; expected K >= 1 and D >= 1")
+    if not table[0] or not table[1]:
+        raise ValueError(f"codes have shape {tuple(table)}; expected K >= 1 and D >= 1")
     if latents.dtype != codes.dtype or not latents.dtype.is_floating_point:
         raise TypeError(
             f"latents are {latents.dtype} and codes {codes.dtype}; expected one real dtype for both"
@@ -83,16 +83,16 @@ def _check(latents: Tensor, codes: Tensor) -> None:
 
 
 def _search(latents: Tensor, codes: Tensor) -> Tensor:
-    if not latents.shape[0]:
+    (count, dim), size = latents.shape, len(codes)
+    if not count:
         return torch.empty(0, dtype=torch.int64, device=latents.device)
-    if latents.dtype not in (torch.float32, torch.float64):
+    if latents.dtype not in _DTYPES:
         latents, codes = latents.float(), codes.float()
-    if latents.device.type != "cpu":
+    if not latents.is_cpu:
         return nearest_device(latents, codes)
-    count, dim = latents.shape
-    if fits_one_block(count, codes.shape[0], dim):
+    if fits_one_block(count, size, dim):
         return nearest_block(latents, codes)
-    if wants_tree(count, codes.shape[0], dim):
+    if wants_tree(count, size, dim):
         return nearest_tree(latents, codes)
     return nearest_blocks(latents.contiguous(), codes.contiguous())
 

@@ -21,14 +21,15 @@ from .search_filters import FloatFilter, HalfFilter, OutOfRange, half_wins
 Array = NDArray[Any]
 
 # Bytes of one block of scores, and of a table of codes that is kept from block to block.
-_SCRATCH_BYTES, _KEEP_BYTES = 8 << 20, 12 << 20
-_ROWS = 1024
+_SCRATCH_BYTES, _KEEP_BYTES = 4 << 20, 18 << 20
+# Latents of one block: at least the first where there are as many, the second where codes are few.
+_ROWS, _MOST_ROWS = 1024, 4096
 # Scores are reduced to the lowest of this many codes before any is looked at.
 _GROUP = 8
 # Groups per latent and block that may come near the lowest score before the filter gives up on it.
 _CROWD = 16
-# Numbers held at once while differences are formed.
-_PAIR_NUMBERS = 1 << 18
+# Numbers held at once while differences are formed, and pairs that wait for it.
+_NUMBERS, _PAIRS = 1 << 16, 1 << 17
 
 
 class Filter(Protocol):
@@ -106,81 +107,97 @@ class _Scratch(threading.local):
 _scratch = _Scratch()
 
 
-def _shaped(buffer: Tensor, dtype: torch.dtype, *shape: int) -> Tensor:
-    return buffer.view(dtype)[: int(np.prod(shape))].view(shape)
+def _shaped(buffer: Tensor, dtype: torch.dtype, rows: int, columns: int) -> Tensor:
+    return buffer.view(dtype)[: rows * columns].view(rows, columns)
 
 
-def _widths(filter_: Filter, rows: int, size: int) -> tuple[int, int]:
-    """Codes of one block, and of all blocks, in whole groups."""
-    every = -(-size // _GROUP) * _GROUP
-    block = _SCRATCH_BYTES // (rows * filter_.dtype.itemsize) // _GROUP * _GROUP
-    return min(block, every), every
+def _sides(filter_: Filter, count: int, size: int) -> tuple[int, int]:
+    """Latents and codes (in whole groups) of one block."""
+    scores = _SCRATCH_BYTES // filter_.dtype.itemsize
+    width = -(-size // _GROUP) * _GROUP
+    rows = min(max(_ROWS, min(scores // width, _MOST_ROWS)), count)
+    return rows, min(width, scores // rows // _GROUP * _GROUP)
 
 
 def _search(latents: Tensor, codes: Tensor, filter_: Filter) -> Array:
     """(N,) index of the nearest code, -1 where the filter leaves too many."""
-    block, every = _widths(filter_, min(_ROWS, len(latents)), len(codes))
-    kept = every * filter_.columns * filter_.dtype.itemsize <= _KEEP_BYTES
-    table = filter_.code_table(codes, every) if kept else None
-    found = np.empty(len(latents), np.int64)
-    for at in range(0, len(latents), _ROWS):
-        part = latents[at : at + _ROWS]
-        row, code, open_ = _candidates(part, codes, filter_, table, block)
-        best = np.full(len(part), -1)
-        counts = np.bincount(row, minlength=len(part))
-        several = counts[row] > 1
-        best[row[~several]] = code[~several]
-        _nearest_pairs(part, codes, row[several], code[several], best)
-        best[open_] = -1
-        found[at : at + _ROWS] = best
+    rows, block = _sides(filter_, len(latents), len(codes))
+    width = -(-len(codes) // _GROUP) * _GROUP
+    kept = width * filter_.columns * filter_.dtype.itemsize <= _KEEP_BYTES
+    table = filter_.code_table(codes, width) if kept else None
+    found = np.full(len(latents), -1)
+    waiting: list[tuple[Array, Array]] = []
+    for at in range(0, len(latents), rows):
+        part = latents[at : at + rows]
+        row, code = _candidates(part, codes, filter_, table, block)
+        found[at + row] = code
+        several = np.flatnonzero(np.bincount(row, minlength=len(part))[row] > 1)
+        waiting.append((at + row[several], code[several]))
+        if at + rows >= len(latents) or sum(len(r) for r, _ in waiting) > _PAIRS:
+            _settle(latents.numpy(), codes.numpy(), waiting, found)
+            waiting = []
     return found
 
 
 def _candidates(
     latents: Tensor, codes: Tensor, filter_: Filter, table: Tensor | None, block: int
-) -> tuple[Array, Array, Array]:
-    """Rows and codes of all pairs that may be nearest, and the rows with too many to list."""
+) -> tuple[Array, Array]:
+    """Rows and codes of all pairs that may be nearest; none of a row with too many to list."""
     rows, size = len(latents), len(codes)
     left = filter_.row_table(latents)
+    crowded = np.zeros(rows, bool)
     lowest: Array | None = None
-    open_ = np.zeros(rows, bool)
+    width = 0
     pairs: list[tuple[Array, Array, Array]] = []
     for start in range(0, size, block):
         stop = min(start + block, size)
-        width = -(-(stop - start) // _GROUP) * _GROUP
+        # Group g of a block holds its codes g, g + L, ..., L = width / 8: lanes run along codes.
+        lanes = -(-(stop - start) // _GROUP)
+        if width != lanes * _GROUP:
+            width = lanes * _GROUP
+            raw = _shaped(_scratch.scores, filter_.dtype, rows, width)
+            scores = filter_.ordered(raw)
+            groups = _shaped(_scratch.groups, scores.dtype, rows, lanes)
+            by_group, flat_scores = scores.view(rows, _GROUP, lanes), scores.view(-1).numpy()
         right = (
             table[start : start + width]
             if table is not None
             else filter_.code_table(codes[start:stop], width)
         )
-        raw = _shaped(_scratch.scores, filter_.dtype, rows, width)
         torch.mm(left, right.t(), out=raw)
-        scores = filter_.ordered(raw)
-        # Group g of a block holds its codes g, g + W, ..., W = width / 8: lanes run along codes.
-        lanes = width // _GROUP
-        groups = _shaped(_scratch.groups, scores.dtype, rows, lanes)
-        torch.amin(scores.view(rows, _GROUP, lanes), 1, out=groups)
+        torch.amin(by_group, 1, out=groups)
         here = torch.amin(groups, 1).numpy()
         lowest = here if lowest is None else np.minimum(lowest, here)
         limit = filter_.threshold(lowest)
-        near = groups.numpy() <= limit[:, None]
-        if np.count_nonzero(near) > _CROWD * rows or open_.any():
-            open_ |= np.count_nonzero(near, axis=1) > _CROWD
-            near[open_] = False
+        # The longer a row has been searched, the less often a block comes near its lowest.
+        active = np.flatnonzero((here <= limit) & ~crowded)
+        if len(active) == rows:
+            near = groups.numpy() <= limit[:, None]
+        else:
+            near = groups.numpy().take(active, 0) <= limit.take(active)[:, None]
+        if np.count_nonzero(near) > _CROWD * len(active):
+            many = np.count_nonzero(near, axis=1) > _CROWD
+            crowded[active[many]] = True
+            near[many] = False
         flat = np.flatnonzero(near)
-        row = flat // lanes
-        # Position of each group's first score, then of all eight.
-        first = flat + row * (width - lanes)
-        value = scores.numpy().ravel().take(first[:, None] + lanes * np.arange(_GROUP))
-        chosen, member = np.nonzero(value <= limit[row][:, None])
-        code = start + (flat - row * lanes)[chosen] + lanes * member
-        pairs.append((row[chosen], code, value[chosen, member]))
-        if sum(len(p[0]) for p in pairs) > 2 * _CROWD * rows:
+        at = flat // lanes
+        lane = flat - at * lanes
+        row = active[at]
+        members = (row * width + lane)[:, None] + np.arange(0, width, lanes)
+        value = flat_scores.take(members)
+        flat = np.flatnonzero(value <= limit[row][:, None])
+        at = flat // _GROUP
+        code = start + lane[at] + (flat - at * _GROUP) * lanes
+        pairs.append((row[at], code, value.reshape(-1)[flat]))
+        if sum(len(row) for row, _, _ in pairs) > 2 * _CROWD * rows:
             pairs = [_pruned(pairs, limit)]
-            open_ |= np.bincount(pairs[0][0], minlength=rows) > _CROWD
-    row, code, _ = _pruned(pairs, limit)
-    listed = ~open_[row]
-    return row[listed], code[listed], open_
+            crowded |= np.bincount(pairs[0][0], minlength=rows) > _CROWD
+        if crowded.all():
+            break
+    row, code, _ = pairs[0] if len(pairs) == 1 else _pruned(pairs, limit)
+    if crowded.any():
+        row, code = row[~crowded[row]], code[~crowded[row]]
+    return row, code
 
 
 def _pruned(pairs: list[tuple[Array, Array, Array]], limit: Array) -> tuple[Array, Array, Array]:
@@ -189,56 +206,51 @@ def _pruned(pairs: list[tuple[Array, Array, Array]], limit: Array) -> tuple[Arra
     return row[keep], code[keep], value[keep]
 
 
-def _nearest_pairs(latents: Tensor, codes: Tensor, row: Array, code: Array, best: Array) -> None:
-    """Writes the nearest of each row's listed codes to ``best``."""
-    if not len(row):
-        return
+def _settle(latents: Array, codes: Array, waiting: list[tuple[Array, Array]], found: Array) -> None:
+    """Writes the nearest of each row's listed codes to ``found``."""
+    row, code = (np.concatenate(column) for column in zip(*waiting, strict=True))
     order = np.lexsort((code, row))
     row, code = row[order], code[order]
-    for dtype in (torch.float32, torch.float64):
-        if latents.dtype == torch.float64 and dtype == torch.float32:
-            continue
-        away = _distances(latents, codes, row, code, dtype)
-        starts = np.flatnonzero(np.diff(row, prepend=-1))
-        counts = np.diff(starts, append=len(row))
-        least = np.repeat(np.minimum.reduceat(away, starts), counts)
-        if dtype == torch.float64:
-            row, code = row[away == least], code[away == least]
-            starts = np.flatnonzero(np.diff(row, prepend=-1))
-            best[row[starts]] = code[starts]
-            return
-        # A norm of D rounded differences is off by (D + 3) 2^-24 of itself; 1e-17 covers underflow.
+    if latents.dtype == np.float32:
+        # A sum of D squared differences is off by (D + 3) 2^-24 of itself; the last term is for
+        # squares too small to hold.
         slack = (4 * latents.shape[1] + 16) * 2.0**-24
-        near = away <= least * (1 + slack) + 1e-17
+        away, least = _distances(latents, codes, row, code, np.float32)
+        near = away <= least * (1 + slack) + 1e-36
         row, code = row[near], code[near]
-        single = np.bincount(row)[row] == 1
-        best[row[single]] = code[single]
-        row, code = row[~single], code[~single]
-        if not len(row):
-            return
+        found[row] = code
+        several = np.bincount(row)[row] > 1 if len(row) else near
+        row, code = row[several], code[several]
+    away, least = _distances(latents, codes, row, code, np.float64)
+    row, code = row[away == least][::-1], code[away == least][::-1]
+    # The lowest of equal codes is written last.
+    found[row] = code
 
 
 def _distances(
-    latents: Tensor, codes: Tensor, row: Array, code: Array, dtype: torch.dtype
-) -> Array:
-    """(P,) |z - c| of each pair, from the difference."""
+    latents: Array, codes: Array, row: Array, code: Array, dtype: type[np.floating[Any]]
+) -> tuple[Array, Array]:
+    """(P,) |z - c|^2 of each pair, from the difference, and the smallest of the pair's row."""
     away = np.empty(len(row))
-    step = max(1, _PAIR_NUMBERS // latents.shape[1])
+    step = max(1, _NUMBERS // latents.shape[1])
     for at in range(0, len(row), step):
         pick = slice(at, at + step)
-        difference = latents[torch.from_numpy(row[pick])].to(dtype)
-        difference -= codes[torch.from_numpy(code[pick])]
-        away[pick] = torch.linalg.vector_norm(difference, dim=1).numpy()
-    return away
+        difference = latents.take(row[pick], 0).astype(dtype, copy=False)
+        difference -= codes.take(code[pick], 0)
+        away[pick] = np.einsum("pd,pd->p", difference, difference)
+    starts = np.flatnonzero(np.diff(row, prepend=-1))
+    if not len(starts):
+        return away, away
+    return away, np.repeat(np.minimum.reduceat(away, starts), np.diff(starts, append=len(row)))
 
 
 def _lowest(latents: Tensor, codes: Tensor, filter_: Filter) -> Array:
     """(N,) index of the lowest score alone, the lowest one of equals."""
     found = np.empty(len(latents), np.int64)
-    block, _ = _widths(filter_, min(_ROWS, len(latents)), len(codes))
-    for at in range(0, len(latents), _ROWS):
-        left = filter_.row_table(latents[at : at + _ROWS])
-        best, least = found[at : at + _ROWS], np.full(len(left), np.inf)
+    rows, block = _sides(filter_, len(latents), len(codes))
+    for at in range(0, len(latents), rows):
+        left = filter_.row_table(latents[at : at + rows])
+        best, least = found[at : at + rows], np.full(len(left), np.inf)
         for start in range(0, len(codes), block):
             right = filter_.code_table(codes[start : start + block], min(block, len(codes) - start))
             scores = _shaped(_scratch.scores, filter_.dtype, len(left), len(right))

@@ -33,7 +33,7 @@ class FloatFilter:
     Rounding: x and c are off by u of themselves, which moves s by at most u r^2; |c|^2 / 2 is off
     by D u |c|^2 / 2; the product of D + 1 terms by (D + 1) u (|x||c| + |c|^2 / 2). Together
 
-        |error| <= E = g r^2 / 2,  g = (2 D + 16) u.
+        |error| <= E = g r^2 / 2,  g = (2.1 D + 16) u.
 
     A code may be far away and its E large, but neither the nearest code nor the one with the lowest
     score s' is: with d' = sqrt(|x|^2 + 2 s'), each has d <= sqrt(d'^2 + g r^2) and
@@ -45,20 +45,21 @@ class FloatFilter:
         self.centre, self.dtype = centre, centre.dtype
         self.dim = len(centre)
         self.columns = self.dim + 1
-        self.error = (2 * self.dim + 16) * torch.finfo(self.dtype).eps / 2
+        self.error = (2.1 * self.dim + 16) * torch.finfo(self.dtype).eps / 2
         self.largest = _LARGEST if self.dtype == torch.float32 else 1e150
         self.norm: Array = np.empty(0)
 
     def code_table(self, codes: Tensor, width: int) -> Tensor:
         """(width, D + 1): c, |c|^2 / 2."""
         table = torch.empty(width, self.columns, dtype=self.dtype)
-        body = table[: len(codes)]
-        torch.sub(codes, self.centre, out=body[:, : self.dim])
-        norm = torch.linalg.vector_norm(body[:, : self.dim], dim=1)
-        _within(norm, self.largest)
-        torch.mul(norm, norm / 2, out=body[:, self.dim])
+        body, square = table[:, : self.dim], table[:, self.dim]
+        for part in _parts(len(codes), self.dim):
+            torch.sub(codes[part], self.centre, out=body[part])
+            norm = torch.linalg.vector_norm(body[part], dim=1)
+            _within(norm, self.largest)
+            torch.mul(norm, norm / 2, out=square[part])
         table[len(codes) :] = 0
-        table[len(codes) :, self.dim] = _PADDING if self.dtype == torch.float32 else 1e305
+        square[len(codes) :] = _PADDING if self.dtype == torch.float32 else 1e305
         return table
 
     def row_table(self, latents: Tensor) -> Tensor:
@@ -110,21 +111,23 @@ class HalfFilter:
         self.error = (2 * self.dim + 16) * 2.0**-23 + 2.0**-15
         # |c - c_b| as a share of |c|, the largest so far.
         self.share = 0.0
-        self.norm = self.off = self.margin = np.empty(0)
+        self.norm: Array = np.empty(0)
+        self.off, self.margin = self.norm, self.norm
 
     def code_table(self, codes: Tensor, width: int) -> Tensor:
         """(width, D + 4): c_b, |c_b|^2 / 2 in two parts, 1, 1."""
         table = torch.empty(width, self.columns, dtype=self.dtype)
-        exact = codes - self.centre
-        norm = torch.linalg.vector_norm(exact, dim=1)
-        _within(norm, _LARGEST)
-        body = table[: len(codes)]
-        body[:, : self.dim] = exact
-        rounded = body[:, : self.dim].float()
-        _split(torch.linalg.vector_norm(rounded, dim=1).square_().div_(2), body[:, self.dim :])
-        body[:, self.dim + 2 :] = 1
-        off = torch.linalg.vector_norm(rounded.sub_(exact), dim=1)
-        self.share = max(self.share, float((off / norm.clamp_min(1e-30)).max()) * 1.001)
+        body, further = table[:, : self.dim], table[:, self.dim :]
+        for part in _parts(len(codes), self.dim):
+            exact = codes[part] - self.centre
+            norm = torch.linalg.vector_norm(exact, dim=1)
+            _within(norm, _LARGEST)
+            body[part] = exact
+            rounded = body[part].float()
+            _split(torch.linalg.vector_norm(rounded, dim=1).square_().div_(2), further[part])
+            off = torch.linalg.vector_norm(rounded.sub_(exact), dim=1)
+            self.share = max(self.share, float((off / norm.clamp_min_(1e-30)).max()) * 1.001)
+        further[:, 2:] = 1
         table[len(codes) :] = 0
         table[len(codes) :, self.dim] = _PADDING
         return table
@@ -132,17 +135,21 @@ class HalfFilter:
     def row_table(self, latents: Tensor) -> Tensor:
         """(R, D + 4): -x_b, 1, 1, |x_b|^2 / 2 + m in two parts."""
         table = torch.empty(len(latents), self.columns, dtype=self.dtype)
-        exact = self.centre - latents
-        norm = torch.linalg.vector_norm(exact, dim=1)
-        _within(norm, _LARGEST)
-        table[:, : self.dim] = exact
-        rounded = table[:, : self.dim].float()
-        square = torch.linalg.vector_norm(rounded, dim=1).square_()
-        margin = square * (3 * self.error) + _UNDERFLOW
-        table[:, self.dim : self.dim + 2] = 1
-        _split(square / 2 + margin, table[:, self.dim + 2 :])
-        self.norm, self.margin = norm.numpy(), margin.numpy()
-        self.off = torch.linalg.vector_norm(rounded.sub_(exact), dim=1).numpy() * 1.001
+        body, further = table[:, : self.dim], table[:, self.dim :]
+        remembered: Array = np.empty((3, len(latents)), np.float32)
+        self.norm, self.margin, self.off = remembered
+        for part in _parts(len(latents), self.dim):
+            exact = self.centre - latents[part]
+            norm = torch.linalg.vector_norm(exact, dim=1)
+            _within(norm, _LARGEST)
+            body[part] = exact
+            rounded = body[part].float()
+            square = torch.linalg.vector_norm(rounded, dim=1).square_()
+            margin = square * (3 * self.error) + _UNDERFLOW
+            _split(square / 2 + margin, further[part, 2:])
+            off = torch.linalg.vector_norm(rounded.sub_(exact), dim=1)
+            self.norm[part], self.margin[part], self.off[part] = norm, margin, off * 1.001
+        further[:, :2] = 1
         return table
 
     def ordered(self, scores: Tensor) -> Tensor:
@@ -162,6 +169,12 @@ class HalfFilter:
         return bits
 
 
+def _parts(size: int, dim: int) -> list[slice]:
+    """Slices whose temporaries stay in the cache."""
+    step = max(1, (1 << 16) // dim)
+    return [slice(at, min(at + step, size)) for at in range(0, size, step)]
+
+
 def _split(values: Tensor, columns: Tensor) -> None:
     columns[:, 0] = values
     columns[:, 1] = values - columns[:, 0].float()
@@ -174,7 +187,7 @@ def _from_bits(bits: Array) -> Array:
 
 def _within(norm: Tensor, largest: float) -> None:
     if not float(norm.max()) < largest:
-        raise OutOfRange
+        raise OutOfRange(f"a norm of {float(norm.max()):g}; expected at most {largest:g}")
 
 
 def half_wins(count: int, size: int, dim: int) -> bool:

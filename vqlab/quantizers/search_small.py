@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from math import isfinite
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -13,13 +14,14 @@ from torch import Tensor
 
 from .search_blocks import refuse_nonfinite
 
-_BLOCK_SCORES = 1 << 16
+# Scores formed at once (2 MiB), and products spent on them; beyond, float32 blocks are faster.
+_BLOCK_SCORES, _BLOCK_PRODUCTS = 1 << 18, 1 << 22
 _TREE_DIM, _TREE_CODES, _TREE_LATENTS = 3, 1024, 1024
 
 
 def fits_one_block(count: int, size: int, dim: int) -> bool:
     """Whether all N x K scores are formed at once in float64."""
-    return count * size <= _BLOCK_SCORES and (count + size) * dim <= _BLOCK_SCORES
+    return count * size <= _BLOCK_SCORES and count * size * dim <= _BLOCK_PRODUCTS
 
 
 class _Tables(NamedTuple):
@@ -28,9 +30,9 @@ class _Tables(NamedTuple):
     mean: NDArray[Any]  # (N,) 1/N, so that its product with the latents is their mean
     away: NDArray[np.float64]  # (D, N) mean - latents
     codes: NDArray[np.float64]  # (D, K) codes - mean
-    half: NDArray[np.float64]  # (K,) |codes - mean|^2 / 2
-    left: Tensor  # (N, D + 1): away, 1
-    right: Tensor  # (D + 1, K): codes, half
+    square: NDArray[np.float64]  # (K,) |codes - mean|^2
+    left: Tensor  # (N, D + 1): away, 1/2
+    right: Tensor  # (D + 1, K): codes, square
     scores: Tensor  # (N, K)
     view: NDArray[np.float64]  # the same scores
 
@@ -47,7 +49,7 @@ def _tables(count: int, size: int, dim: int, dtype: np.dtype[Any]) -> _Tables:
     if len(_kept.tables) >= 4:
         _kept.tables.clear()
     # Stored with D outermost: numpy then runs along latents and codes, not along two coordinates.
-    left, right = np.ones((dim + 1, count)), np.empty((dim + 1, size))
+    left, right = np.full((dim + 1, count), 0.5), np.empty((dim + 1, size))
     scores = np.empty((count, size))
     with torch.inference_mode(False):
         made = _Tables(
@@ -76,12 +78,11 @@ def nearest_block(latents: Tensor, codes: Tensor) -> Tensor:
     centre = t.mean.dot(x).astype(np.float64)[:, None]
     np.subtract(centre, x.T, out=t.away)
     np.subtract(c.T, centre, out=t.codes)
-    np.einsum("dk,dk->k", t.codes, t.codes, out=t.half)
-    np.multiply(t.half, 0.5, out=t.half)
+    np.einsum("dk,dk->k", t.codes, t.codes, out=t.square)
     torch.mm(t.left, t.right, out=t.scores)
     index = t.view.argmin(1)
-    # The product of a value that is not finite with any other is not finite, either.
-    if not np.isfinite(centre.sum() + t.half.sum()):
+    # One value that is not finite makes the mean so, or a code's square, and with it this sum.
+    if not isfinite(t.square.dot(t.square)):
         refuse_nonfinite("latents", latents)
         refuse_nonfinite("codes", codes)
     return torch.from_numpy(index)
