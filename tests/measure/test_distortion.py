@@ -1,6 +1,7 @@
 """Distortion and k-means against brute force in float64 and cases worked by hand."""
 
 import itertools
+import sys
 
 import numpy as np
 import pytest
@@ -65,7 +66,8 @@ def test_kmeans_is_remembered_and_repeatable(monkeypatch: pytest.MonkeyPatch) ->
     first, centroids = kmeans_optimum(z, 40, n_init=3, seed=5)
     centroids += 1  # what was handed out belongs to the caller
     with monkeypatch.context() as patch:
-        patch.setattr("vqlab.measure.distortion.KMeans", None)  # cannot be computed again
+        # By module object: the package's name `distortion` is the function.
+        patch.setattr(sys.modules[cells.__module__], "KMeans", None)  # cannot compute again
         again, kept = kmeans_optimum(z.copy(), 40, n_init=3, seed=5)
         with pytest.raises(TypeError):
             kmeans_optimum(z, 40, n_init=3, seed=6)

@@ -1,0 +1,24 @@
+"""What is seen: use, distortion, lives and couplings of codes, as numbers and plain arrays."""
+
+from .coupling import FixedPoint, Rank, coupling_kernel, fixed_point_residual, jacobian_rank
+from .distortion import (
+    Cells,
+    cells,
+    centroid_residual,
+    distortion,
+    excess_distortion,
+    kmeans_optimum,
+    match_codes,
+)
+from .lifelines import Lives, age, dead, deaths, lives, rebirths, silence
+from .reach import LagCurves, half_gap, lag_curves, margin, no_return
+from .survival import Survival, kaplan_meier, survival
+from .usage import Usage, ceiling, perplexity, usage, utilization
+
+__all__ = [
+    "Cells", "FixedPoint", "LagCurves", "Lives", "Rank", "Survival", "Usage", "age", "ceiling",
+    "cells", "centroid_residual", "coupling_kernel", "dead", "deaths", "distortion",
+    "excess_distortion", "fixed_point_residual", "half_gap", "jacobian_rank", "kaplan_meier",
+    "kmeans_optimum", "lag_curves", "lives", "margin", "match_codes", "no_return", "perplexity",
+    "rebirths", "silence", "survival", "usage", "utilization",
+]  # fmt: skip

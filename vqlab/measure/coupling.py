@@ -231,7 +231,7 @@ def _column_space(jacobian: Array) -> tuple[Array, Array, float]:
         core = np.zeros((jacobian.shape[0], 0))
         for start in range(0, jacobian.shape[1], tall):
             block = np.concatenate([core, jacobian[:, start : start + tall]], axis=1)
-            core = np.linalg.qr(block.T, mode="r").T
+            core = np.asarray(np.linalg.qr(block.T, mode="r")).T
     left, values, _ = np.linalg.svd(core, full_matrices=False)
     tolerance = max(jacobian.shape) * np.finfo(np.float64).eps * values[0]
     return left, values.astype(np.float64), float(tolerance)

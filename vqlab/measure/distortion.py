@@ -53,7 +53,7 @@ def cells(latents: ArrayLike | torch.Tensor, codes: ArrayLike | torch.Tensor) ->
     Raises:
         ValueError: unequal dimensions, no latents, NaN or Inf.
     """
-    z, c = _pair(latents, codes)
+    z, c = paired_points(latents, codes)
     indices = nearest(torch.from_numpy(z), torch.from_numpy(c)).numpy()
     counts = np.bincount(indices, minlength=len(c))
     squared = ((z - c[indices]) ** 2).sum(1)
@@ -79,7 +79,7 @@ def distortion(latents: ArrayLike | torch.Tensor, codes: ArrayLike | torch.Tenso
     Raises:
         ValueError: unequal dimensions, no latents, NaN or Inf.
     """
-    z, c = _pair(latents, codes)
+    z, c = paired_points(latents, codes)
     chosen = c[nearest(torch.from_numpy(z), torch.from_numpy(c)).numpy()]
     return float(((z - chosen) ** 2).sum(1).mean())
 
@@ -100,7 +100,7 @@ def kmeans_optimum(
     Raises:
         ValueError: K above the number of latents, K or n_init below 1, NaN or Inf.
     """
-    z = _points(latents, "latents")
+    z = points_of(latents, "latents")
     for name, value in (("codebook_size", codebook_size), ("n_init", n_init)):
         if int(value) != value or value < 1:
             raise ValueError(f"{name} must be an integer >= 1, got {value!r}")
@@ -132,7 +132,7 @@ def excess_distortion(
     Raises:
         ValueError: as :func:`kmeans_optimum`.
     """
-    z, c = _pair(latents, codes)
+    z, c = paired_points(latents, codes)
     best, reached = kmeans_optimum(z, len(c), n_init, seed)[0], distortion(z, c)
     if best == 0:
         return 1.0 if reached == 0 else float("inf")
@@ -149,7 +149,7 @@ def centroid_residual(latents: ArrayLike | torch.Tensor, codes: ArrayLike | torc
     Raises:
         ValueError: unequal dimensions, no latents, NaN or Inf.
     """
-    z, c = _pair(latents, codes)
+    z, c = paired_points(latents, codes)
     return np.linalg.norm(c - cells(z, c).means, axis=1)
 
 
@@ -165,7 +165,7 @@ def match_codes(
     Raises:
         ValueError: unequal shapes, NaN or Inf.
     """
-    c, m = _pair(codes, centroids, "codes", "centroids")
+    c, m = paired_points(codes, centroids, "codes", "centroids")
     if len(c) != len(m):
         raise ValueError(f"cannot pair {len(c)} codes with {len(m)} centroids one to one")
     cost = ((c[:, None] - m[None]) ** 2).sum(-1)
@@ -184,20 +184,21 @@ def _kmeans(z: Array, size: int, n_init: int, seed: int) -> tuple[float, Array]:
     return distortion(z, centroids), centroids
 
 
-def _pair(
+def paired_points(
     first: ArrayLike | torch.Tensor,
     second: ArrayLike | torch.Tensor,
     one: str = "latents",
     other: str = "codes",
 ) -> tuple[Array, Array]:
-    a, b = _points(first, one), _points(second, other)
+    """Two sets of points as float64 arrays of one dimension; ValueError where that fails."""
+    a, b = points_of(first, one), points_of(second, other)
     if a.shape[1] != b.shape[1]:
         raise ValueError(f"{one} have dimension {a.shape[1]}, {other} {b.shape[1]}")
     return a, b
 
 
-def _points(values: ArrayLike | torch.Tensor, name: str) -> Array:
-    """(..., D) as a contiguous (N, D) float64 array."""
+def points_of(values: ArrayLike | torch.Tensor, name: str) -> Array:
+    """Points (..., D) as a contiguous (N, D) float64 array; ValueError for NaN, Inf or none."""
     if isinstance(values, torch.Tensor):
         values = values.detach().cpu().double().numpy()
     array = np.asarray(values, dtype=np.float64)
