@@ -13,7 +13,7 @@ PY := $(VENV)/bin/python
 RECIPE := pyproject.toml .constraints.txt .make/setup.sh
 
 .DEFAULT_GOAL := help
-.PHONY: help lab test bench check notebooks readme lock clean
+.PHONY: help lab test bench check notebooks readme picture lock clean
 
 help:  ## list the targets
 	@echo "vqlab: a laboratory for vector quantization and codebook collapse"
@@ -37,6 +37,9 @@ notebooks: $(VENV)/.has-authoring  ## run the lessons and store their outputs (O
 
 readme: $(VENV)/.has-test  ## rewrite the README's tables from the code and the lessons
 	@$(PY) .make/readme.py
+
+picture: $(VENV)/.has-authoring  ## draw the README's picture
+	@OMP_NUM_THREADS=1 $(PY) .make/picture.py
 
 lock:  ## find the newest versions within the supported ranges (TORCH=2.13.0 changes PyTorch's)
 	@TORCH=$(TORCH) $(if $(PYTHON),$(PYTHON),python3) .make/lock.py

@@ -48,10 +48,10 @@ def filled(readme: str) -> str:
         ValueError: a table's marks are missing.
     """
     for name, content in {"lessons": lessons(), "methods": methods()}.items():
-        marks = re.compile(rf"(<!-- {name} -->\n).*?(\n<!-- end of {name} -->)", re.S)
+        marks = re.compile(rf"(<!-- {name} -->\n).*?(<!-- end of {name} -->)", re.S)
         if not marks.search(readme):
             raise ValueError(f"README.md lacks the marks of the table of {name}")
-        readme = marks.sub(lambda found, text=content: found[1] + text + found[2], readme)
+        readme = marks.sub(lambda found, text=content: found[1] + text + "\n" + found[2], readme)
     return readme
 
 

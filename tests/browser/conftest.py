@@ -1,4 +1,4 @@
-"""A JupyterLab on loopback with copies of the lessons, and the system's Chromium to read it with."""
+"""A JupyterLab on loopback with copies of the lessons, and Chromium to read it with."""
 
 import json
 import os

@@ -1,13 +1,11 @@
 """What a reader does first: open a notebook in JupyterLab, run it, and move what can be moved."""
 
 import os
-import time
 from pathlib import Path
 
 import nbformat
 import pytest
-from lessons import FOLDER, ROOT, lesson_paths, tags
-from nbformat.v4 import new_code_cell, new_notebook
+from lessons import FOLDER, ROOT, lesson_paths
 
 pytestmark = pytest.mark.browser
 
