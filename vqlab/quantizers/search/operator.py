@@ -1,9 +1,4 @@
-"""The nearest code to each latent, exactly, without a table of all distances.
-
-Which way is taken depends on the size alone (and on the processor), never on the values:
-one float64 block where the problem is small (search_small), a k-d tree in two and three dimensions
-(search_small), blocks of matrix products with a proven error bound otherwise (search_blocks).
-"""
+"""The search as one operator: which way it takes, and how torch's transforms see it."""
 
 from __future__ import annotations
 
@@ -12,8 +7,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from .search_blocks import nearest_blocks, refuse_nonfinite
-from .search_small import fits_one_block, nearest_block, nearest_tree, wants_tree
+from .blocks import nearest_blocks
+from .checks import check, refuse_nonfinite
+from .small import fits_one_block, nearest_block, nearest_tree, wants_tree
 
 # Scores held at once on an accelerator.
 _DEVICE_BYTES = 64 << 20
@@ -25,14 +21,14 @@ def nearest(latents: Tensor, codes: Tensor) -> Tensor:
     .. math:: k_n = \arg\min_k \|z_n - c_k\|^2
 
     On the CPU the index is the one that a float64 loop over all differences finds, at any offset
-    and scale, up to ties: the returned code's squared distance exceeds the smallest by at most
-    1e-14 of itself, or in small problems (N K <= 65,536, where scores are formed in float64) by at
-    most 2e-15 (D + 8) |c_k - m| (|z_n - m| + |c_k - m|), m the latents' mean. Of codes that are
-    equal the lowest index is returned, except by the k-d tree (D <= 3, K >= 1,024), which returns
-    any of them, the same one at every call. On other devices the two best codes of a float32 matrix
-    product are compared in float64. Gradients do not flow. Extra memory stays below 30 MiB on the
-    CPU (a k-d tree needs about 100 bytes a code, and 20 bytes a latent). Runs under torch.compile
-    and torch.func.vmap.
+    and scale, up to ties: the squared distance to the returned code exceeds the smallest by at most
+    (D + 8) 2^-52 of itself. In small problems (N K <= 262,144 and N K D <= 4,194,304, where scores
+    are formed in float64), and where more than 16 codes lie that close, it is (D + 8) 2^-52 of
+    |c_k - m| (|z_n - m| + |c_k - m|), m the latents' mean. Of equal codes the lowest index is
+    returned, except by the k-d tree (D <= 3, N and K >= 1,024): that returns any of them, the same
+    one at every call. On other devices the two best codes of a matrix product are compared in
+    float64. Gradients do not flow. On the CPU extra memory stays below 30 MiB (a k-d tree takes 100
+    bytes a code and 20 a latent). Runs under torch.compile and torch.func.vmap.
 
     Args:
         latents: (N, D), float32 or float64; half precision is read as float32. N may be 0.
@@ -46,7 +42,7 @@ def nearest(latents: Tensor, codes: Tensor) -> Tensor:
             and the position of the first. Capturing a CUDA graph skips that last check.
         TypeError: dtypes that differ or are not real floating point.
     """
-    _check(latents, codes)
+    check(latents, codes)
     search = _nearest_code if torch.compiler.is_compiling() or _wrapped(latents, codes) else _search
     return search(latents.detach(), codes.detach())
 
@@ -63,23 +59,6 @@ def _wrapped(latents: Tensor, codes: Tensor) -> bool:
 
 _PLAIN = (Tensor, torch.nn.Parameter)
 _DTYPES = (torch.float32, torch.float64)
-
-
-def _check(latents: Tensor, codes: Tensor) -> None:
-    shape, table = latents.shape, codes.shape
-    if len(shape) != 2 or len(table) != 2 or shape[1] != table[1]:
-        raise ValueError(
-            f"latents have shape {tuple(shape)} and codes {tuple(table)}; "
-            "expected (N, D) and (K, D)"
-        )
-    if not table[0] or not table[1]:
-        raise ValueError(f"codes have shape {tuple(table)}; expected K >= 1 and D >= 1")
-    if latents.dtype != codes.dtype or not latents.dtype.is_floating_point:
-        raise TypeError(
-            f"latents are {latents.dtype} and codes {codes.dtype}; expected one real dtype for both"
-        )
-    if latents.device != codes.device:
-        raise ValueError(f"latents are on {latents.device} and codes on {codes.device}")
 
 
 def _search(latents: Tensor, codes: Tensor) -> Tensor:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 from torch import Tensor
 
-from .search_blocks import refuse_nonfinite
+from .checks import refuse_nonfinite
 
 # Scores formed at once (2 MiB), and products spent on them; beyond, float32 blocks are faster.
 _BLOCK_SCORES, _BLOCK_PRODUCTS = 1 << 18, 1 << 22

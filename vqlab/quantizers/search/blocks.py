@@ -16,7 +16,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from .search_filters import FloatFilter, HalfFilter, OutOfRange, half_wins
+from .checks import refuse_nonfinite
+from .filters import FloatFilter, HalfFilter, OutOfRange, half_wins
+from .pairs import settle
 
 Array = NDArray[Any]
 
@@ -28,8 +30,8 @@ _ROWS, _MOST_ROWS = 1024, 4096
 _GROUP = 8
 # Groups per latent and block that may come near the lowest score before the filter gives up on it.
 _CROWD = 16
-# Numbers held at once while differences are formed, and pairs that wait for it.
-_NUMBERS, _PAIRS = 1 << 16, 1 << 17
+# Pairs that wait for their differences.
+_PAIRS = 1 << 17
 
 
 class Filter(Protocol):
@@ -43,6 +45,9 @@ class Filter(Protocol):
 
     def row_table(self, latents: Tensor) -> Tensor:
         """(R, columns) left factor; remembers what the threshold needs of these latents."""
+
+    def product(self, left: Tensor, right: Tensor, out: Tensor) -> None:
+        """left @ right.t() into ``out``."""
 
     def ordered(self, scores: Tensor) -> Tensor:
         """The scores, viewed in a dtype of the same order."""
@@ -84,17 +89,6 @@ def nearest_blocks(latents: Tensor, codes: Tensor, half: bool | None = None) -> 
     return torch.from_numpy(found)
 
 
-def refuse_nonfinite(name: str, values: Tensor) -> None:
-    """Raises ValueError with the count and the first position of values that are not finite."""
-    finite = torch.isfinite(values)
-    if finite.all():
-        return
-    at = tuple((~finite).nonzero()[0].tolist())
-    count = int(finite.numel() - finite.sum())
-    value = "value" if count == 1 else "values"
-    raise ValueError(f"{name} hold {count} non-finite {value}, the first at {at}")
-
-
 class _Scratch(threading.local):
     """One buffer per thread: fresh memory would cost as much as the products written to it."""
 
@@ -134,7 +128,8 @@ def _search(latents: Tensor, codes: Tensor, filter_: Filter) -> Array:
         several = np.flatnonzero(np.bincount(row, minlength=len(part))[row] > 1)
         waiting.append((at + row[several], code[several]))
         if at + rows >= len(latents) or sum(len(r) for r, _ in waiting) > _PAIRS:
-            _settle(latents.numpy(), codes.numpy(), waiting, found)
+            row, code = (np.concatenate(column) for column in zip(*waiting, strict=True))
+            settle(latents.numpy(), codes.numpy(), row, code, found)
             waiting = []
     return found
 
@@ -164,7 +159,7 @@ def _candidates(
             if table is not None
             else filter_.code_table(codes[start:stop], width)
         )
-        torch.mm(left, right.t(), out=raw)
+        filter_.product(left, right, raw)
         torch.amin(by_group, 1, out=groups)
         here = torch.amin(groups, 1).numpy()
         lowest = here if lowest is None else np.minimum(lowest, here)
@@ -206,44 +201,6 @@ def _pruned(pairs: list[tuple[Array, Array, Array]], limit: Array) -> tuple[Arra
     return row[keep], code[keep], value[keep]
 
 
-def _settle(latents: Array, codes: Array, waiting: list[tuple[Array, Array]], found: Array) -> None:
-    """Writes the nearest of each row's listed codes to ``found``."""
-    row, code = (np.concatenate(column) for column in zip(*waiting, strict=True))
-    order = np.lexsort((code, row))
-    row, code = row[order], code[order]
-    if latents.dtype == np.float32:
-        # A sum of D squared differences is off by (D + 3) 2^-24 of itself; the last term is for
-        # squares too small to hold.
-        slack = (4 * latents.shape[1] + 16) * 2.0**-24
-        away, least = _distances(latents, codes, row, code, np.float32)
-        near = away <= least * (1 + slack) + 1e-36
-        row, code = row[near], code[near]
-        found[row] = code
-        several = np.bincount(row)[row] > 1 if len(row) else near
-        row, code = row[several], code[several]
-    away, least = _distances(latents, codes, row, code, np.float64)
-    row, code = row[away == least][::-1], code[away == least][::-1]
-    # The lowest of equal codes is written last.
-    found[row] = code
-
-
-def _distances(
-    latents: Array, codes: Array, row: Array, code: Array, dtype: type[np.floating[Any]]
-) -> tuple[Array, Array]:
-    """(P,) |z - c|^2 of each pair, from the difference, and the smallest of the pair's row."""
-    away = np.empty(len(row))
-    step = max(1, _NUMBERS // latents.shape[1])
-    for at in range(0, len(row), step):
-        pick = slice(at, at + step)
-        difference = latents.take(row[pick], 0).astype(dtype, copy=False)
-        difference -= codes.take(code[pick], 0)
-        away[pick] = np.einsum("pd,pd->p", difference, difference)
-    starts = np.flatnonzero(np.diff(row, prepend=-1))
-    if not len(starts):
-        return away, away
-    return away, np.repeat(np.minimum.reduceat(away, starts), np.diff(starts, append=len(row)))
-
-
 def _lowest(latents: Tensor, codes: Tensor, filter_: Filter) -> Array:
     """(N,) index of the lowest score alone, the lowest one of equals."""
     found = np.empty(len(latents), np.int64)
@@ -254,7 +211,7 @@ def _lowest(latents: Tensor, codes: Tensor, filter_: Filter) -> Array:
         for start in range(0, len(codes), block):
             right = filter_.code_table(codes[start : start + block], min(block, len(codes) - start))
             scores = _shaped(_scratch.scores, filter_.dtype, len(left), len(right))
-            torch.mm(left, right.t(), out=scores)
+            filter_.product(left, right, scores)
             here = scores.numpy().argmin(1)
             value = np.take_along_axis(scores.numpy(), here[:, None], 1)[:, 0]
             better = value < least

@@ -47,6 +47,7 @@ class FloatFilter:
         self.columns = self.dim + 1
         self.error = (2.1 * self.dim + 16) * torch.finfo(self.dtype).eps / 2
         self.largest = _LARGEST if self.dtype == torch.float32 else 1e150
+        self.exact = self.dtype == torch.float64 or _keeps_float32()
         self.norm: Array = np.empty(0)
 
     def code_table(self, codes: Tensor, width: int) -> Tensor:
@@ -71,6 +72,13 @@ class FloatFilter:
         _within(norm, self.largest)
         self.norm = norm.numpy()
         return table
+
+    def product(self, left: Tensor, right: Tensor, out: Tensor) -> None:
+        """The scores, in the filter's full precision whatever torch is set to."""
+        if self.exact:
+            torch.mm(left, right.t(), out=out)
+        else:
+            np.matmul(left.numpy(), right.numpy().T, out=out.numpy())
 
     def ordered(self, scores: Tensor) -> Tensor:
         """The scores."""
@@ -152,6 +160,10 @@ class HalfFilter:
         further[:, :2] = 1
         return table
 
+    def product(self, left: Tensor, right: Tensor, out: Tensor) -> None:
+        """The scores."""
+        torch.mm(left, right.t(), out=out)
+
     def ordered(self, scores: Tensor) -> Tensor:
         """The bits as int16."""
         return scores.view(torch.int16)
@@ -190,17 +202,30 @@ def _within(norm: Tensor, largest: float) -> None:
         raise OutOfRange(f"a norm of {float(norm.max()):g}; expected at most {largest:g}")
 
 
+def _keeps_float32() -> bool:
+    """Whether torch forms float32 products in float32 (see torch.set_float32_matmul_precision)."""
+    setting = getattr(getattr(torch.backends.mkldnn, "matmul", None), "fp32_precision", None)
+    if setting is None:
+        return torch.get_float32_matmul_precision() == "highest"
+    return setting in ("none", "ieee")
+
+
 def half_wins(count: int, size: int, dim: int) -> bool:
     """Whether the bf16 filter is worth its wider margin on this processor."""
     return size >= 512 and 16 <= dim <= 8192 and half_is_fast()
 
 
 @functools.cache
+def half_is_supported() -> bool:
+    """Whether the processor multiplies bf16 numbers and adds them up in float32."""
+    names = ("_is_amx_tile_supported", "_is_avx512_bf16_supported")
+    return any(getattr(torch.cpu, name, bool)() for name in names)
+
+
+@functools.cache
 def half_is_fast() -> bool:
     """Whether bf16 products take at most 2/3 of float32's time, measured once (2 ms)."""
-    supported = getattr(torch.cpu, "_is_amx_tile_supported", None)
-    also = getattr(torch.cpu, "_is_avx512_bf16_supported", None)
-    if not any(check() for check in (supported, also) if check is not None):
+    if not half_is_supported():
         return False
     seconds = {}
     for dtype in (torch.float32, torch.bfloat16):
