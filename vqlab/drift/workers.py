@@ -1,37 +1,46 @@
 """Who does the runs: processes of one thread each, or any executor; and how work reaches them.
 
-The default workers are those of joblib's loky. They start as fresh processes, so they neither
-inherit locks held by a notebook's threads (as forked ones do) nor execute the calling script again
-(as those of multiprocessing's spawn and forkserver do, unless it is guarded by `__name__`). They
-pay the import of torch once, then wait for the next sweep.
+The default workers are forked from one clean process that has imported the simulator before (a
+multiprocessing "forkserver"), so that any number of them costs one import of torch. Forking this
+process itself would be faster still, but copies held locks, and autograd refuses to run in the fork
+of a process that has used a GPU. Where that kind is not to be had, every worker is a fresh process.
+Neither executes the calling script again: it needs no `if __name__ == "__main__"`.
 """
 
 from __future__ import annotations
 
 import io
 import json
+import multiprocessing
 import os
 import pickle
 import signal
 import sys
 import tempfile
+import threading
 import time
 import traceback
 from collections.abc import Callable, Iterator, Mapping
-from concurrent.futures import Executor, Future
+from concurrent.futures import Executor, Future, ProcessPoolExecutor
 from contextlib import contextmanager
 from functools import lru_cache
+from multiprocessing import context
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import cloudpickle
 import numpy as np
 from joblib import cpu_count
-from joblib.externals.loky import ProcessPoolExecutor
 
 _HEAVY = 1 << 20  # bytes above which an array travels by file
-_IDLE = 600.0  # seconds after which idle workers end
-_THREADS = {f"{name}_NUM_THREADS": "1" for name in ("OMP", "MKL", "OPENBLAS", "NUMEXPR")}
+_ONE_THREAD = {f"{name}_NUM_THREADS": "1" for name in ("OMP", "MKL", "OPENBLAS")}
+# forks of a process that has loaded a graphics framework fail on macOS
+_Kind, _KindOfContext = (
+    (context.ForkServerProcess, context.ForkServerContext)
+    if sys.platform == "linux"
+    else (context.SpawnProcess, context.SpawnContext)
+)
 _pool: tuple[int, ProcessPoolExecutor] | None = None
 
 
@@ -50,13 +59,13 @@ def pool(workers: int | None = None) -> Executor:
         raise ValueError(f"workers must be an integer >= 1, got {workers!r}")
     if count == 1:
         return InProcess()
-    if _pool is not None and (
-        _pool[0] != count or _pool[1]._flags.shutdown or _pool[1]._flags.broken
-    ):
-        _pool[1].shutdown(wait=False)
-        _pool = None
+    if _pool is not None and (_pool[0] != count or getattr(_pool[1], "_broken", False)):
+        close_pool()
     if _pool is None:
-        _pool = count, ProcessPoolExecutor(count, timeout=_IDLE, initializer=_prepare, env=_THREADS)
+        kind = _Context()
+        if kind.get_start_method() == "forkserver":
+            kind.set_forkserver_preload(["vqlab.drift.simulate"])
+        _pool = count, ProcessPoolExecutor(count, kind, initializer=_prepare)
     return _pool[1]
 
 
@@ -64,8 +73,33 @@ def close_pool() -> None:
     """End the default workers at once, whatever they do; the next sweep starts new ones."""
     global _pool
     if _pool is not None:
-        _pool[1].shutdown(wait=True, kill_workers=True)
+        processes = list((_pool[1]._processes or {}).values())
+        _pool[1].shutdown(wait=False, cancel_futures=True)
+        for process in processes:
+            process.terminate()
         _pool = None
+
+
+class _Process(_Kind):  # type: ignore[valid-type, misc]
+    @staticmethod
+    def _Popen(process: Any) -> Any:
+        """Start a worker that knows nothing of the calling script and has one thread."""
+        script, before = sys.modules["__main__"], dict(os.environ)
+        sys.modules["__main__"] = ModuleType("__main__")
+        os.environ.update(_ONE_THREAD)
+        try:
+            return _Kind._Popen(process)
+        finally:
+            sys.modules["__main__"] = script
+            for name in _ONE_THREAD:
+                if name in before:
+                    os.environ[name] = before[name]
+                else:
+                    del os.environ[name]
+
+
+class _Context(_KindOfContext):  # type: ignore[valid-type, misc]
+    Process = _Process
 
 
 class InProcess(Executor):
@@ -79,8 +113,17 @@ class InProcess(Executor):
 
 
 def _prepare() -> None:
+    """What a worker does first."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the one who waits for the table
+    threading.Thread(target=_end_with_parent, daemon=True).start()
     _one_thread()
+
+
+def _end_with_parent() -> None:
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()  # returns when the parent is gone, killed or not
+        os._exit(1)
 
 
 @lru_cache(maxsize=1)
