@@ -1,7 +1,10 @@
 """One truth about versions: pyproject.toml; environment.yml and the lock agree with it."""
 
+import ast
 import re
+import sys
 import tomllib
+from importlib.metadata import packages_distributions
 from pathlib import Path
 
 import pytest
@@ -17,6 +20,10 @@ EXTRAS = {name: [Requirement(line) for line in lines]
 
 CONDA_NAME = {"torch": "pytorch-cpu"}
 NOT_FOR_CONDA = {"playwright"}    # its tests are skipped without it
+
+
+def plain(name):
+    return re.sub(r"[-_.]+", "-", name).lower()
 
 
 def conda_packages():
@@ -35,6 +42,30 @@ def conda_packages():
 def locked():
     lines = (ROOT / ".constraints.txt").read_text().splitlines()
     return dict(line.split("==") for line in lines if line and not line.startswith("#"))
+
+
+def imported(path):
+    """Top-level modules that a file imports, and whether it does so as it is loaded."""
+    tree = ast.parse(path.read_text())
+    at_once = set(map(id, tree.body))
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from ((alias.name.split(".")[0], id(node) in at_once) for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and not node.level and node.module:
+            yield node.module.split(".")[0], id(node) in at_once
+
+
+def test_the_library_imports_only_what_is_declared():
+    declared = {plain(r.name) for r in RUNTIME}
+    optional = {plain(r.name) for extra in EXTRAS.values() for r in extra}
+    owners = packages_distributions()
+    for path in (ROOT / "vqlab").rglob("*.py"):
+        for module, at_once in imported(path):
+            if module in sys.stdlib_module_names or module == "vqlab":
+                continue
+            names = {plain(name) for name in owners.get(module, [module])}
+            allowed = declared if at_once else declared | optional
+            assert names & allowed, f"{path.relative_to(ROOT)} imports {module}: not declared"
 
 
 @pytest.mark.parametrize("needed", [*RUNTIME, *EXTRAS["test"]], ids=lambda r: r.name)
@@ -62,8 +93,7 @@ def test_conda_takes_a_supported_python_from_one_channel():
 @pytest.mark.parametrize("needed", [*RUNTIME, *(r for e in EXTRAS.values() for r in e)],
                          ids=lambda r: r.name)
 def test_the_lock_lies_within_the_ranges(needed):
-    name = re.sub(r"[-_.]+", "-", needed.name).lower()
-    assert needed.specifier.contains(locked()[name])
+    assert needed.specifier.contains(locked()[plain(needed.name)])
 
 
 def test_the_lock_works_on_other_machines():
