@@ -32,7 +32,7 @@ LIMIT = 1_500_000
 SECONDS_PER_CELL = 900
 WIDGET = "application/vnd.jupyter.widget-view+json"
 PLOTLY = "application/vnd.plotly.v1+json"
-INVITATION = "*Run this cell: what appears here moves with your hand.*"
+INVITATION = "*Run this cell: its controls appear here.*"
 
 
 def run(notebook: Any) -> None:
