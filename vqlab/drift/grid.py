@@ -69,6 +69,8 @@ def cells(
     _check_keywords(simulator, {**settings, **grid})
     fixed = dict(settings)
     axes = _axes(methods, motions, speeds, rates, codebook_sizes, seeds, grid, fixed)
+    if motions is None and speeds is None and not _takes(simulator, "motion"):
+        del axes["motion"]  # an encoder that trains moves its latents itself
     if "progress" in _parameters(simulator):
         fixed.setdefault("progress", False)  # one bar is enough
     identity = {"simulator": _name(simulator), "measure": _source(measure)}
@@ -196,13 +198,22 @@ def _label(value: Any) -> Any:
 
 
 def _distinct(axis: Axis) -> Axis:
-    """Values that share a label are told apart by all their settings."""
+    """Values that share a label are told apart by those of their settings that are not usual."""
     labels = [label for label, _ in axis]
+    return [
+        (label if labels.count(label) == 1 else f"{label}({_unusual(part)})", part)
+        for label, part in axis
+    ]
 
-    def told_apart(label: Any, part: dict[str, Any]) -> Any:
-        return label if labels.count(label) == 1 else json.dumps(describe(part), sort_keys=True)
 
-    return [(told_apart(label, part), part) for label, part in axis]
+def _unusual(part: dict[str, Any]) -> str:
+    (value,) = list(part.values())[:1]
+    if not isinstance(value, (Motion, Source)):
+        return json.dumps(describe(part), sort_keys=True)
+    usual = {one.name: one.default for one in dataclasses.fields(value)}
+    settings = value.to_dict().items()
+    given = [(name, one) for name, one in settings if one != usual.get(name, value.name)]
+    return ", ".join(f"{name}={one}" for name, one in given)
 
 
 def _named(values: Any) -> list[tuple[str | None, Any]]:
@@ -224,13 +235,17 @@ def _parameters(function: Callable[..., Any]) -> dict[str, inspect.Parameter]:
     return dict(inspect.signature(function).parameters)
 
 
+def _takes(function: Callable[..., Any], keyword: str) -> bool:
+    known = _parameters(function)
+    any_at_all = any(one.kind is inspect.Parameter.VAR_KEYWORD for one in known.values())
+    return keyword in known or any_at_all
+
+
 def _check_keywords(simulator: Callable[..., Any], keywords: Iterable[str]) -> None:
-    known = _parameters(simulator)
-    if any(one.kind is inspect.Parameter.VAR_KEYWORD for one in known.values()):
-        return
-    if unknown := sorted(set(keywords) - set(known)):
+    if unknown := sorted(name for name in set(keywords) if not _takes(simulator, name)):
         raise TypeError(
-            f"unknown setting {unknown} for {_name(simulator)}; choose from {list(known)}"
+            f"unknown setting {unknown} for {_name(simulator)}; "
+            f"choose from {list(_parameters(simulator))}"
         )
 
 

@@ -21,18 +21,18 @@ _PAPER: dict[str, Motion] = {
     "paper-translate": Approach(0.2, center=(6.0, 0.0)),
     "paper-expand": Expand(0.2, scale=6.0),
 }
-# Speeds at which 64 codes, whose cells are about 0.25 wide in the cloud's middle, are put to the
-# test within 1000 steps.
+# Speeds at which plain VQ loses half of its 64 codes or more within 1000 steps (means of 3 seeds).
+# It keeps nine tenths when the cloud expands and three quarters when it turns.
 _HARD: dict[str, Motion] = {
     "hard-stationary": make_motion("stationary"),
-    "hard-translate": make_motion("translate", speed=0.05),
+    "hard-translate": make_motion("translate", speed=0.02),
     "hard-approach": make_motion("approach", speed=0.05, center=(6.0, 0.0)),
     "hard-shrink": make_motion("shrink", speed=0.05, scale=(0.05, 0.1)),
     "hard-expand": make_motion("expand", speed=0.05),
     "hard-rotate": make_motion("rotate", speed=0.05, center=(3.0, 0.0)),
-    "hard-shear": make_motion("shear", speed=0.01),
+    "hard-shear": make_motion("shear", speed=0.02),
     "hard-split-merge": make_motion("split-merge", speed=0.05),
-    "hard-oscillate": make_motion("oscillate", speed=0.05, amplitude=2.0),
+    "hard-oscillate": make_motion("oscillate", speed=0.2, amplitude=5.0),
     "hard-random-walk": make_motion("random-walk", speed=0.2),
     "hard-jump": make_motion("jump", speed=3.0, start=200),
 }
