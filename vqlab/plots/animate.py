@@ -45,8 +45,8 @@ def animate_duel(
 
     Recorded frames, latents, trails and cells are thinned (in this order of preference: fewer
     latents, fewer frames, no trails, no cells) until the figure is estimated to fit into
-    ``max_bytes``. Frames are thinned evenly among the recorded ones, so a recording that is dense
-    early stays dense early.
+    ``max_bytes``. Frames are kept where something happens: half of them evenly in time, half evenly
+    in what moves, so that a fast beginning is not skipped. The slider names the step of each.
 
     Args:
         runs: runs recorded at the same steps; a list, or a mapping from label to run.
@@ -108,7 +108,7 @@ def animate_duel(
         for frame, drawn in zip(keep, states, strict=True)
     ]
     names = [str(int(first.steps[frame])) for frame in keep]
-    figure.update_layout(caption(title or "", figure, bool(extra)))
+    figure.update_layout(caption(title or "", figure, panels[-1].lens, bool(extra)))
     return add_controls(figure, names, keep.index(still))
 
 
@@ -132,6 +132,7 @@ def fit(
     """
     total = len(panels[0].run.steps)
     stationary = all(np.array_equal(p.run.latents[0], p.run.latents[-1]) for p in panels)
+    pace = _pace(panels, cam)
     chosen: tuple[list[int], Ink] = ([], Ink())
     thinner = [
         (tail, share) for tail in ((5, 3, 0) if trails else (0,)) for share in (1, 0.75, 0.5)
@@ -139,8 +140,7 @@ def fit(
     for drawn, (tail, share), points in product(
         [True, False] if cells else [False], [*thinner, (0, 0.4)], [250, 160, 100, 70]
     ):
-        count = min(total, max(2, round(most * share)))
-        keep = sorted({*np.linspace(0, total - 1, count).round().astype(int).tolist(), still})
+        keep = sorted({*paced(pace, min(total, max(2, round(most * share)))), still})
         ink = Ink(points, drawn, tail)
         weight = 0.0
         for frame in [keep[round(i * (len(keep) - 1) / 5)] for i in range(1, 6)]:
@@ -153,6 +153,27 @@ def fit(
         if (weight / 5 + 500) * (len(keep) + 1) + 12_000 < max_bytes:
             break
     return chosen
+
+
+def _pace(panels: Sequence[Panel], cam: Camera) -> Array:
+    """How far the film has come at each recorded frame, from 0 to 1, (T,)."""
+    change = np.zeros(len(panels[0].run.steps) - 1)
+    for panel in panels:
+        latents, codes = cam.project(panel.run.latents), cam.project(panel.run.codes)
+        scale = np.sqrt(latents.var(axis=1).mean(axis=1)) + 1e-12
+        # Motion counts in units of the cloud's spread: a small cloud is seen through the lens.
+        for points in (latents, codes):
+            step = np.sqrt((np.diff(points, axis=0) ** 2).sum(axis=2)).mean(axis=1)
+            change += np.minimum(step / scale[1:], 1)
+        change += np.abs(np.diff(panel.run.counts > 0, axis=0)).mean(axis=1)
+    even = np.diff(panels[0].run.steps) / (panels[0].run.steps[-1] - panels[0].run.steps[0])
+    return np.concatenate([[0], np.cumsum(0.5 * even + 0.5 * change / (change.sum() or 1))])
+
+
+def paced(progress: Array, count: int) -> list[int]:
+    """``count`` frames (fewer where they coincide) at even progress, first and last among them."""
+    wanted = np.linspace(0, progress[-1], count)
+    return sorted({int(np.abs(progress - w).argmin()) for w in wanted} | {0, len(progress) - 1})
 
 
 def add_controls(

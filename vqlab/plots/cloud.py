@@ -28,8 +28,8 @@ def cloud(
         runs: a run, a list of runs, or a mapping from label to run.
         step: the training step; the nearest recorded frame is drawn. None is the last.
         view: ``world`` (fixed axes), ``lens`` (axes that travel with the cloud, in units of its
-            spread), ``both``, or ``auto``: both when the cloud ends more than three times smaller
-            than what the world has to show.
+            spread), ``both``, or ``auto``: with the lens when the cloud is ever more than three
+            times smaller than what the world has to show.
         cells: draw the Voronoi cells (D = 2 only: in a projection they would be wrong).
         trails: draw the way of each code from the start; None: up to 32 codes, more become a
             tangle.
@@ -61,4 +61,4 @@ def cloud(
             figure.add_scatter(**data, **look)
     for mark in crosses(panels, cam, marks, frames[0]) if marks is not None else []:
         figure.add_scatter(**mark)
-    return figure.update_layout(caption(said, figure, marks is not None))
+    return figure.update_layout(caption(said, figure, panels[-1].lens, marks is not None))

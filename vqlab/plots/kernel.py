@@ -168,6 +168,7 @@ def _draw(
         xaxis2={"domain": [1 - side / inner, 1], "anchor": "y2", "range": [0, reach],
                 "title": {"text": "distance of the code from the latent"}},
         yaxis2={"anchor": "x2", "type": "log", "title": {"text": "weight"},
-                "tickvals": [1e-4, 1e-3, 0.01, 0.1, 1], "ticktext": ["≤ 0.0001", "0.001", "0.01", "0.1", "1"],
+                "tickvals": [1e-4, 1e-3, 0.01, 0.1, 1],
+                "ticktext": ["≤ 0.0001", "0.001", "0.01", "0.1", "1"],
                 "range": np.log10([FLOOR / 1.5, 2 * top]).tolist()},
     )  # fmt: skip

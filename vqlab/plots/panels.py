@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 View = Literal["auto", "world", "lens", "both"]
 VIEWS = ("auto", "world", "lens", "both")
 LEFT, TOP, BETWEEN, BELOW = 66, 112, 62, 58  # pixels around the panels
-CAPTION = "filled: code in use &nbsp; hollow grey: dead code, nearest to no latent"
 
 
 @dataclass(frozen=True)
@@ -98,7 +97,7 @@ class Panel:
 
     def looks(self, ink: Ink) -> list[dict[str, Any]]:
         """The looks of the traces of ``data``, in the same order."""
-        size = float(np.clip(13 - 1.2 * np.log2(max(self.run.codes.shape[1], 16) / 16), 5, 13))
+        size = float(np.clip(13 - 1.2 * np.log2(max(self.run.codes.shape[1], 16) / 16), 5, 12))
         quiet = {"hoverinfo": "skip", "showlegend": False, **self.axes}
         spoken = {"showlegend": False, **self.axes, "mode": "markers"}
         line = {"mode": "lines", **quiet}
@@ -128,14 +127,12 @@ class Panel:
         total = self.run.codes.shape[1]
         first = swatch(f"<b>{self.label}</b>: {live} of {total} codes in use", self.color)
         if not self.lens:
-            return (
-                f"{first}<br>{small('fixed axes; the lens sees the dotted square')}" * self.framed
-                or first
-            )
+            note = "fixed axes; dotted: what the lens sees"
+            return f"{first}<br>{small(note)}" if self.framed else first
         centre, spread = cam.lens(cam.project(self.run.latents[frame]))
         seen = np.abs(self.coordinates(cam, frame, self.run.codes[frame])).max(axis=1) <= LENS
         away = total - int(seen.sum())
-        note = f"lens ×{cam.zoom(spread):.3g}, travels with the cloud"
+        note = f"lens ×{cam.zoom(spread):.3g}"
         if away:
             note += f"; {away} code{'s' * (away > 1)} outside"
         return f"{first}<br>{small(note)}"
@@ -146,11 +143,12 @@ def place(runs: dict[str, Run], cam: Camera, view: View) -> tuple[list[Panel], i
     if view not in VIEWS:
         raise ValueError(f"unknown view {view!r}: expected one of {', '.join(VIEWS)}")
     if view == "auto":
-        view = "both" if cam.magnification > 3 else "world"
+        near = "both" if len(runs) <= 3 else "lens"
+        view = near if cam.magnification > 3 else "world"  # type: ignore[assignment]
     look = styles(runs)
     lenses = (False, True) if view == "both" else (view == "lens",)
     names = list(runs)
-    columns = min(len(names), 3)
+    columns = 2 if len(names) == 4 else min(len(names), 3)
     panels: list[Panel] = []
     if len(names) == 1 and view == "both":
         order = [(names[0], False), (names[0], True)]
@@ -221,9 +219,13 @@ def small(text: str) -> str:
     return f'<span style="font-size:{SMALL}px">{text}</span>'
 
 
-def caption(title: str, figure: go.Figure, crossed: bool = False) -> dict[str, Any]:
+def caption(title: str, figure: go.Figure, lens: bool, crossed: bool) -> dict[str, Any]:
     """Title of the figure, and the legend of its marks below it, both at the top left in pixels."""
-    text = CAPTION + (" &nbsp; black cross: centroid" if crossed else "")
+    said = ["filled: in use", "hollow grey: dead"]
+    if figure.layout.width > 800:
+        said = ["filled: code in use", "hollow grey: dead code, nearest to no latent"]
+    said += ["lens: axes that move with the cloud"] * lens + ["×: centroid"] * crossed
+    text = " &nbsp; ".join(said)
     note = {
         "text": small(text), "xref": "paper", "yref": "paper", "x": 0, "y": 1, "showarrow": False,
         "xanchor": "left", "yanchor": "bottom", "xshift": 12 - LEFT, "yshift": TOP - 58,

@@ -27,14 +27,14 @@ PNG_BYTES = 60_000
 
 
 def png(figure: go.Figure | dict[str, Any], limit: int = PNG_BYTES) -> bytes:
-    """The figure's first frame as a PNG that is as sharp as its size allows.
+    """The figure's first frame as a PNG, one pixel for each pixel of the figure.
 
-    Scale and number of colours go down (1.5 and 128 colours first) until the picture fits; text
-    stays readable, because the smallest picture still has one pixel for each pixel of the figure.
+    JupyterLab shows the PNG until the mouse is over it, and then the figure in its place: both have
+    one size, so that nothing jumps. The number of colours goes down until the picture fits.
 
     Args:
         figure: a figure, or its dictionary.
-        limit: bytes to stay under, if 16 colours at scale 1 can do it.
+        limit: bytes to stay under, if 16 colours can do it.
 
     Returns:
         The file's bytes.
@@ -46,18 +46,15 @@ def png(figure: go.Figure | dict[str, Any], limit: int = PNG_BYTES) -> bytes:
     logging.getLogger("choreographer").setLevel(logging.CRITICAL)
     still = go.Figure(figure, skip_invalid=True) if isinstance(figure, dict) else go.Figure(figure)
     still.frames = ()
-    if still.layout.sliders:
-        _without_controls(still)
+    with Image.open(io.BytesIO(still.to_image("png", scale=1))) as image:
+        flat = image.convert("RGB")
     data = b""
-    for scale in (1.5, 1.0):
-        with Image.open(io.BytesIO(still.to_image("png", scale=scale))) as image:
-            flat = image.convert("RGB")
-        for colors in (128, 64, 32, 16):
-            buffer = io.BytesIO()
-            _reduced(flat, colors).save(buffer, "PNG", optimize=True)
-            data = buffer.getvalue()
-            if len(data) <= limit:
-                return data
+    for colors in (200, 128, 64, 32, 16):
+        buffer = io.BytesIO()
+        _reduced(flat, colors).save(buffer, "PNG", optimize=True)
+        data = buffer.getvalue()
+        if len(data) <= limit:
+            break
     return data
 
 
@@ -76,23 +73,6 @@ def _reduced(image: Image.Image, colors: int) -> Image.Image:
     triples = [final[i : i + 3] for i in range(0, len(final), 3)]
     out.putpalette([c for t in triples for c in ([255] * 3 if min(t) > 248 else t)])
     return out
-
-
-def _without_controls(figure: go.Figure) -> None:
-    """A picture has no buttons: a line says which moment it shows, and where it moves."""
-    slider = figure.layout.sliders[0]
-    now = slider.steps[slider.active or 0].label
-    text = f"{slider.currentvalue.prefix or ''}{now}, a still: the figure moves in JupyterLab"
-    figure.add_annotation(
-        text=text, showarrow=False, xref="paper", yref="paper", x=0, y=0, xanchor="left",
-        yanchor="top", yshift=-slider.pad.t, font={"size": slider.font.size},
-    )  # fmt: skip
-    cut = figure.layout.margin.b - slider.pad.t - 34
-    figure.layout.sliders, figure.layout.updatemenus = (), ()
-    figure.update_layout(
-        height=figure.layout.height - cut,
-        margin={"b": figure.layout.margin.b - cut},
-    )  # fmt: skip
 
 
 def stored_bytes(figure: go.Figure) -> int:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 import numpy as np
 import plotly.graph_objects as go
@@ -14,23 +14,11 @@ from vqlab.plots.theme import DEAD, METHOD_COLORS, OTHERS, WIDTH, styles
 
 if TYPE_CHECKING:
     from vqlab.drift.run import Run
-
-
-class SurvivalCurve(Protocol):
-    """What an estimate of survival has to offer: four arrays of one length."""
-
-    @property
-    def times(self) -> Array: ...
-    @property
-    def survival(self) -> Array: ...
-    @property
-    def lower(self) -> Array: ...
-    @property
-    def upper(self) -> Array: ...
+    from vqlab.measure.survival import Survival
 
 
 def survival_curves(
-    curves: Mapping[str, SurvivalCurve],
+    curves: Mapping[str, Survival],
     *,
     until: float | None = None,
     title: str | None = None,
@@ -39,8 +27,8 @@ def survival_curves(
     """Kaplan-Meier steps with their confidence bands, named at their right ends.
 
     Args:
-        curves: label -> estimate with ``times``, ``survival``, ``lower``, ``upper``, each (E,): the
-            values hold from their time on; before the first it is 1.
+        curves: label -> estimate, as ``vqlab.measure.survival`` gives it. Where its band is
+            undefined (NaN), none is drawn.
         until: last step of the axis; None is the latest time of any curve.
         title: title of the figure.
         log_x: logarithmic steps.
@@ -55,33 +43,23 @@ def survival_curves(
         raise ValueError("expected at least one survival curve, got none")
     looks = styles(curves)
     figure = go.Figure()
-    last = float(until or max(np.max(curve.times, initial=1) for curve in curves.values()))
+    last = float(until or max(np.max(curve.time) for curve in curves.values()))
     ends = {}
     for label, curve in curves.items():
-        arrays = [
-            np.asarray(getattr(curve, n), dtype=float) for n in ("survival", "lower", "upper")
-        ]
-        times = np.asarray(curve.times, dtype=float)
-        for values in arrays:
-            if values.shape != times.shape or times.ndim != 1:
-                raise ValueError(f"{label}: times {times.shape} and values {values.shape} differ")
-            if values.size and not (values.min() >= 0 and values.max() <= 1):
-                raise ValueError(f"{label}: survival lies in [0, 1], got {values.min():.3g} "
-                                 f"to {values.max():.3g}")  # fmt: skip
+        time, share, low, high = _checked(label, curve)
         start = 0.5 if log_x else 0.0
-        inside = times <= last
-        x = np.concatenate([[start], np.maximum(times[inside], start), [last]])
-        line, low, high = (
-            np.concatenate([[1], v[inside], v[inside][-1:] if inside.any() else [1]])
-            for v in arrays
-        )
+        inside = time <= last
+        x = np.append(np.maximum(time[inside], start), last)
+        line, low, high = (np.append(v[inside], v[inside][-1]) for v in (share, low, high))
         look = looks[label]
-        steps = _stairs(x, low, high)
-        figure.add_scatter(
-            x=np.float32(steps[0]), y=np.float32(steps[1]), fill="toself", mode="lines",
-            fillcolor=look.color, opacity=0.18, line={"width": 0}, hoverinfo="skip",
-            showlegend=False, name=label,
-        )  # fmt: skip
+        known = np.isfinite(low) & np.isfinite(high)
+        if known.any():
+            steps = _stairs(x[known], low[known], high[known])
+            figure.add_scatter(
+                x=np.float32(steps[0]), y=np.float32(steps[1]), fill="toself", mode="lines",
+                fillcolor=look.color, opacity=0.18, line={"width": 0}, hoverinfo="skip",
+                showlegend=False, name=label,
+            )  # fmt: skip
         figure.add_scatter(
             x=np.float32(x), y=np.float32(line), mode="lines", name=label, showlegend=False,
             line={"color": look.color, "width": 3, "dash": look.dash, "shape": "hv"},
@@ -89,12 +67,28 @@ def survival_curves(
         )  # fmt: skip
         ends[label] = (last, float(line[-1]))
     bounds = (-0.02, 1.04)
-    dress(figure, bounds, False, "band: 95 % confidence", title, "training step", "codes alive")
+    note = f"band: {next(iter(curves.values())).confidence:.0%} confidence"
+    dress(figure, bounds, False, note, title, "steps lived", "codes alive")
     name_ends(figure, ends, looks, bounds, False, None)
     figure.update_yaxes(tickformat=".0%", dtick=0.25)
     if log_x:
         return log_steps(figure, [np.array([0.0, last])])
     return figure.update_xaxes(range=[0, last])
+
+
+def _checked(label: str, curve: Survival) -> list[Array]:
+    """time, share, low and high of one curve, each (n,)."""
+    arrays = [np.asarray(getattr(curve, n), dtype=float) for n in ("time", "share", "low", "high")]
+    time, *values = arrays
+    for array in values:
+        if time.ndim != 1 or not len(time) or array.shape != time.shape:
+            raise ValueError(f"{label}: expected (n,) arrays, got {time.shape} and {array.shape}")
+        if array.size and not (np.nanmin(array) >= 0 and np.nanmax(array) <= 1):
+            raise ValueError(
+                f"{label}: survival lies in [0, 1], got {np.nanmin(array):.3g} "
+                f"to {np.nanmax(array):.3g}"
+            )
+    return arrays
 
 
 def _stairs(x: Array, low: Array, high: Array) -> tuple[Array, Array]:

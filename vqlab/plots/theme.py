@@ -39,7 +39,7 @@ OTHERS = ("#3B4754", "#6B7885", "#98A3AE")  # curves that belong to no method
 FONT = "Open Sans, Segoe UI, Helvetica, Arial, sans-serif"
 SIZE = 16  # points of running text in a figure
 SMALL = 14  # the smallest text that is allowed
-WIDTH = 960  # pixels: the column of a notebook, and half of a projector
+WIDTH = 860  # pixels: the column of a notebook beside JupyterLab's file list, at 1300 in all
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,19 @@
+"""For lessons: ask before you show, and check what a reader wrote."""
+
+from vqlab.teach.checks import (
+    check_centroids,
+    check_critical_speed,
+    check_nearest,
+    check_perplexity,
+    compare,
+)
+from vqlab.teach.guess import guess
+
+__all__ = [
+    "check_centroids",
+    "check_critical_speed",
+    "check_nearest",
+    "check_perplexity",
+    "compare",
+    "guess",
+]
