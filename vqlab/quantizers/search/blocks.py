@@ -110,7 +110,9 @@ def _sides(filter_: Filter, count: int, size: int) -> tuple[int, int]:
     scores = _SCRATCH_BYTES // filter_.dtype.itemsize
     width = -(-size // _GROUP) * _GROUP
     rows = min(max(_ROWS, min(scores // width, _MOST_ROWS)), count)
-    return rows, min(width, scores // rows // _GROUP * _GROUP)
+    # A block's own table of codes must not outgrow its scores.
+    most = scores // max(rows, filter_.columns) // _GROUP * _GROUP
+    return rows, min(width, max(most, _GROUP))
 
 
 def _search(latents: Tensor, codes: Tensor, filter_: Filter) -> Array:

@@ -47,7 +47,7 @@ class FloatFilter:
         self.columns = self.dim + 1
         self.error = (2.1 * self.dim + 16) * torch.finfo(self.dtype).eps / 2
         self.largest = _LARGEST if self.dtype == torch.float32 else 1e150
-        self.exact = self.dtype == torch.float64 or _keeps_float32()
+        self.exact = self.dtype == torch.float64 or keeps_float32(torch.backends.mkldnn)
         self.norm: Array = np.empty(0)
 
     def code_table(self, codes: Tensor, width: int) -> Tensor:
@@ -202,9 +202,9 @@ def _within(norm: Tensor, largest: float) -> None:
         raise OutOfRange(f"a norm of {float(norm.max()):g}; expected at most {largest:g}")
 
 
-def _keeps_float32() -> bool:
-    """Whether torch forms float32 products in float32 (see torch.set_float32_matmul_precision)."""
-    setting = getattr(getattr(torch.backends.mkldnn, "matmul", None), "fp32_precision", None)
+def keeps_float32(backend: Any) -> bool:
+    """Whether products stay in float32 (see torch.set_float32_matmul_precision)."""
+    setting = getattr(getattr(backend, "matmul", None), "fp32_precision", None)
     if setting is None:
         return torch.get_float32_matmul_precision() == "highest"
     return setting in ("none", "ieee")

@@ -8,11 +8,9 @@ import torch
 from torch import Tensor
 
 from .blocks import nearest_blocks
-from .checks import check, refuse_nonfinite
+from .checks import check
+from .device import nearest_device
 from .small import fits_one_block, nearest_block, nearest_tree, wants_tree
-
-# Scores held at once on an accelerator.
-_DEVICE_BYTES = 64 << 20
 
 
 def nearest(latents: Tensor, codes: Tensor) -> Tensor:
@@ -20,15 +18,15 @@ def nearest(latents: Tensor, codes: Tensor) -> Tensor:
 
     .. math:: k_n = \arg\min_k \|z_n - c_k\|^2
 
-    On the CPU the index is the one that a float64 loop over all differences finds, at any offset
+    The index is the one that a float64 loop over all differences finds, at any offset
     and scale, up to ties: the squared distance to the returned code exceeds the smallest by at most
     (D + 8) 2^-52 of itself. In small problems (N K <= 262,144 and N K D <= 4,194,304, where scores
     are formed in float64), and where more than 16 codes lie that close, it is (D + 8) 2^-52 of
     |c_k - m| (|z_n - m| + |c_k - m|), m the latents' mean. Of equal codes the lowest index is
     returned, except by the k-d tree (D <= 3, N and K >= 1,024): that returns any of them, the same
-    one at every call. On other devices the two best codes of a matrix product are compared in
-    float64. Gradients do not flow. On the CPU extra memory stays below 30 MiB (a k-d tree takes 100
-    bytes a code and 20 a latent). Runs under torch.compile and torch.func.vmap.
+    one at every call. CUDA has :func:`nearest_device`, other devices the CPU's search. Gradients do
+    not flow. On the CPU extra memory stays below 30 MiB (a k-d tree takes 100 bytes a code and 20 a
+    latent). Runs under torch.compile and torch.func.vmap.
 
     Args:
         latents: (N, D), float32 or float64; half precision is read as float32. N may be 0.
@@ -39,7 +37,7 @@ def nearest(latents: Tensor, codes: Tensor) -> Tensor:
 
     Raises:
         ValueError: shapes that do not fit, no code, or values that are not finite, with their count
-            and the position of the first. Capturing a CUDA graph skips that last check.
+            and the position of the first. While a CUDA graph is captured this is not checked.
         TypeError: dtypes that differ or are not real floating point.
     """
     check(latents, codes)
@@ -67,37 +65,15 @@ def _search(latents: Tensor, codes: Tensor) -> Tensor:
         return torch.empty(0, dtype=torch.int64, device=latents.device)
     if latents.dtype not in _DTYPES:
         latents, codes = latents.float(), codes.float()
-    if not latents.is_cpu:
+    if latents.is_cuda:
         return nearest_device(latents, codes)
+    if not latents.is_cpu:
+        return _search(latents.cpu(), codes.cpu()).to(latents.device)
     if fits_one_block(count, size, dim):
         return nearest_block(latents, codes)
     if wants_tree(count, size, dim):
         return nearest_tree(latents, codes)
     return nearest_blocks(latents.contiguous(), codes.contiguous())
-
-
-def nearest_device(latents: Tensor, codes: Tensor) -> Tensor:
-    """The search with torch's own operators, for accelerators; (N,) int64."""
-    capturing = latents.is_cuda and torch.cuda.is_current_stream_capturing()
-    centre = latents.mean(0)
-    table = codes - centre
-    half = torch.linalg.vecdot(table, table) / 2
-    rows = max(1, _DEVICE_BYTES // (table.element_size() * len(codes)))
-    found = []
-    for part in latents.split(rows):
-        scores = torch.addmm(half, part - centre, table.t(), alpha=-1)
-        first = scores.argmin(1, keepdim=True)
-        # The product may be rounded to TensorFloat32, so that the runner-up can be the true one.
-        runner = scores.scatter_(1, first, torch.inf).argmin(1, keepdim=True)
-        pair = torch.cat([torch.minimum(first, runner), torch.maximum(first, runner)], 1)
-        away = (codes[pair].double() - part[:, None].double()).square_().sum(2)
-        found.append(pair.gather(1, away.argmin(1, keepdim=True))[:, 0])
-    if not capturing:
-        # Waited for only now, so that the device has its work while the host asks.
-        if not bool(torch.isfinite(centre).all() & torch.isfinite(half).all()):
-            refuse_nonfinite("latents", latents)
-            refuse_nonfinite("codes", codes)
-    return torch.cat(found)
 
 
 @torch.library.custom_op("vqlab::nearest_code", mutates_args=())

@@ -75,15 +75,18 @@ def nearest_block(latents: Tensor, codes: Tensor) -> Tensor:
     x, c = latents.numpy(), codes.numpy()
     shape = (*x.shape[:1], *c.shape, x.dtype)
     t = _kept.tables.get(shape) or _tables(*shape)
-    centre = t.mean.dot(x).astype(np.float64)[:, None]
+    mean = t.mean.dot(x)
+    # One value that is not finite makes the mean so, or a code's square.
+    if not isfinite(mean.dot(mean)):
+        refuse_nonfinite("latents", latents)
+        mean = x.mean(0, dtype=np.float64)
+    centre = mean.astype(np.float64)[:, None]
     np.subtract(centre, x.T, out=t.away)
     np.subtract(c.T, centre, out=t.codes)
     np.einsum("dk,dk->k", t.codes, t.codes, out=t.square)
     torch.mm(t.left, t.right, out=t.scores)
     index = t.view.argmin(1)
-    # One value that is not finite makes the mean so, or a code's square, and with it this sum.
     if not isfinite(t.square.dot(t.square)):
-        refuse_nonfinite("latents", latents)
         refuse_nonfinite("codes", codes)
     return torch.from_numpy(index)
 
