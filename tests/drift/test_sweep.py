@@ -22,7 +22,8 @@ from vqlab.drift.presets import preset
 from vqlab.drift.run import Run
 from vqlab.drift.simulate import simulate
 from vqlab.drift.sources import Ring
-from vqlab.drift.sweep import SweepError, summary, sweep
+from vqlab.drift.sweep import SweepError, sweep
+from vqlab.drift.table import summary
 from vqlab.quantizers.schedules import Cosine
 
 # workers cannot import this file: send what it defines along
@@ -280,12 +281,12 @@ def test_control_c_in_a_script_without_main_guard(tmp_path):
         cwd=os.getcwd(), start_new_session=True, env=os.environ | {"PYTHONPATH": os.getcwd()},
     )  # fmt: skip
     try:
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + 200
         while (rows.read_text().count("\n") if rows.exists() else 0) < 4:
             assert time.monotonic() < deadline and process.poll() is None
             time.sleep(0.05)
         os.killpg(process.pid, signal.SIGINT)  # as a terminal does: to the workers, too
-        out = process.communicate(timeout=60)[0]
+        out = process.communicate(timeout=200)[0]
     finally:
         process.kill()
     assert out.split("\n") == ["begins", "interrupted", "6 rows", ""]

@@ -6,18 +6,17 @@ import functools
 import itertools
 import json
 import queue
-import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Executor, Future, wait
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-import numpy as np
 from joblib import cpu_count
 from tqdm.auto import tqdm
 
 from .grid import Cell, cells, several
 from .store import Store
+from .table import frame, summary, version, warn_of_versions
 from .workers import InProcess, Parcels, close_pool, pool, threads_kept, work
 
 if TYPE_CHECKING:
@@ -33,33 +32,6 @@ _GRACE = 0.5  # seconds a run may still take when the sweep is ended, before its
 
 class SweepError(RuntimeError):
     """A run of a sweep failed; the message holds its settings and the error of the worker."""
-
-
-def summary(run: Run) -> dict[str, float]:
-    """What a sweep reports of a run unless told otherwise.
-
-    Args:
-        run: the finished run.
-    Returns:
-        utilization, perplexity and distortion of the last frame over all points; drift, the mean
-        over time in length per step; half_dead, the first recorded step at which less than half of
-        the codes were in use (NaN: never); excess, the last distortion over the k-means optimum
-        (only where that was computed).
-    """
-    few = np.flatnonzero(np.asarray(run.utilization) < 0.5)
-    time = np.asarray(run.steps, dtype=float)
-    span = time[-1] - time[0]
-    drift = np.trapezoid(run.drift, time) / span if span else run.drift[0]
-    row = {
-        "utilization": float(run.utilization[-1]),
-        "perplexity": float(run.perplexity[-1]),
-        "distortion": float(run.distortion[-1]),
-        "drift": float(drift),
-        "half_dead": float(time[few[0]]) if len(few) else float("nan"),
-    }
-    if np.isfinite(run.optimum[-1]):
-        row["excess"] = float(run.distortion[-1] / run.optimum[-1])
-    return row
 
 
 def sweep(
@@ -139,7 +111,7 @@ def sweep(
         entry = book.lines.get(cell.key) if book else None
         if book and entry and (not save_runs or book.run_path(cell.key).exists()):
             done[cell.key] = entry
-    _warn_of_versions(done)
+    warn_of_versions(done)
     todo = {cell.key: cell for cell in sorted(table, key=lambda c: c.turn) if cell.key not in done}
 
     def record(cell: Cell, outcome: dict[str, Any]) -> None:
@@ -148,7 +120,7 @@ def sweep(
             raise SweepError(f"a run failed: {outcome['error']}\nits settings: {cell.text}\n"
                              f"where it failed:\n{outcome['trace']}")  # fmt: skip
         run = outcome.pop("run", None)
-        entry = {"settings": cell.plain, "version": _version(), **outcome}
+        entry = {"settings": cell.plain, "version": version(), **outcome}
         if book and not failed:
             book.add(cell.key, entry, run)
         # through JSON, so that a table is the same whether just computed or read from a store
@@ -163,7 +135,7 @@ def sweep(
     finally:
         if book:
             book.close()
-    return _frame(table, done, book if save_runs else None)
+    return frame(table, done, book if save_runs else None)
 
 
 def _simulate() -> Callable[..., Any]:
@@ -251,47 +223,3 @@ def _result(future: Future[dict[str, Any]], under_way: Sequence[Cell]) -> dict[s
             f"a worker was lost ({type(error).__name__}: {error}), perhaps for want of memory; "
             f"under way were {len(under_way)} runs, the oldest:\n{which}"
         ) from error
-
-
-def _frame(
-    table: Sequence[Cell], done: Mapping[str, dict[str, Any]], book: Store | None
-) -> pd.DataFrame:
-    import pandas as pd
-
-    rows = []
-    for cell in table:
-        entry = done[cell.key]
-        columns = dict(cell.columns)
-        for name, value in entry.get("used", {}).items():  # what the simulator chose by default
-            if columns.get(name) is None:
-                columns[name] = value
-        row = columns | entry.get("row", {})
-        if "error" in entry:
-            row["error"] = entry["error"]
-        if book is not None:
-            row["run"] = str(book.run_path(cell.key)) if "error" not in entry else None
-        rows.append(row)
-    frame = pd.DataFrame(rows)
-    for name in ("speed", "rate", "codebook_size"):
-        if not any(isinstance(value, str) for value in frame[name]):  # schedules have names
-            frame[name] = pd.to_numeric(frame[name])  # None becomes NaN
-    return frame
-
-
-def _version() -> str:
-    from importlib.metadata import PackageNotFoundError, version
-
-    try:
-        return version("vqlab")
-    except PackageNotFoundError:
-        return "unknown"
-
-
-def _warn_of_versions(done: Mapping[str, dict[str, Any]]) -> None:
-    others = {entry.get("version") for entry in done.values()} - {_version()}
-    if others:
-        warnings.warn(
-            f"the store holds runs of vqlab {', '.join(sorted(map(str, others)))}, this is "
-            f"{_version()}: choose another store to compute them anew",
-            stacklevel=3,
-        )

@@ -47,6 +47,8 @@ _pool: tuple[int, ProcessPoolExecutor] | None = None
 def pool(workers: int | None = None) -> Executor:
     """The default workers, the same ones from call to call.
 
+    They know this library as it was when they were first started.
+
     Args:
         workers: how many processes; None = one per core this process may use. One works in this
             process itself.
