@@ -12,7 +12,7 @@ part() {
     title=$1
     shift
     echo "vqlab: $title"
-    { "$PY" -m pytest -q "$@" 2>&1; echo "exit status $?"; } | tee "$lines.part" |
+    { "$PY" -m pytest -q --tb=short -rfEs "$@" 2>&1; echo "exit status $?"; } | tee "$lines.part" |
         grep -v "^exit status"
     status=$(sed -n 's/^exit status //p' "$lines.part" | tail -n 1)
     # pytest ends with 5 where there is nothing to test.
