@@ -29,8 +29,7 @@ bench: $(VENV)/.has-bench  ## set up, then print the speed table
 	@$(PY) tests/bench.py $(ARGS)
 
 check: $(VENV)/.has-test  ## ruff and mypy
-	@$(PY) -m ruff check .
-	@$(PY) -m mypy
+	@failed=0; $(PY) -m ruff check . || failed=1; $(PY) -m mypy || failed=1; exit $$failed
 
 notebooks: $(VENV)/.has-authoring  ## run the lessons and store their outputs (ONLY=02_drift for one)
 	@$(PY) .make/notebooks.py $(ONLY)
