@@ -63,8 +63,9 @@ def stored_outputs(cell: Any) -> list[Any]:
         if data.pop(WIDGET, None) is not None and not set(data) & {"image/png", "text/html"}:
             if "explorer" not in tags(cell):
                 continue
-            data.clear()
-            data.update({"text/markdown": INVITATION, "text/plain": INVITATION.strip("*")})
+            if re.match(r"\w+\(", data.get("text/plain", "x(")):   # a repr says nothing to a reader
+                data.clear()
+                data.update({"text/markdown": INVITATION, "text/plain": INVITATION.strip("*")})
         if PLOTLY in data and "image/png" in data:
             data["image/png"] = smaller(data["image/png"])
         if output.output_type == "error":
