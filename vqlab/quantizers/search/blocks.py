@@ -40,8 +40,8 @@ class Filter(Protocol):
     dtype: torch.dtype
     columns: int
 
-    def code_table(self, codes: Tensor, width: int) -> Tensor:
-        """(width, columns) right factor; rows past the codes score above every code."""
+    def write_codes(self, codes: Tensor, table: Tensor) -> Tensor:
+        """Fills the right factor (W, columns), W >= K; rows past the codes score above any code."""
 
     def row_table(self, latents: Tensor) -> Tensor:
         """(R, columns) left factor; remembers what the threshold needs of these latents."""
@@ -120,12 +120,14 @@ def _search(latents: Tensor, codes: Tensor, filter_: Filter) -> Array:
     rows, block = _sides(filter_, len(latents), len(codes))
     width = -(-len(codes) // _GROUP) * _GROUP
     kept = width * filter_.columns * filter_.dtype.itemsize <= _KEEP_BYTES
-    table = filter_.code_table(codes, width) if kept else None
+    table = torch.empty(width if kept else block, filter_.columns, dtype=filter_.dtype)
+    if kept:
+        filter_.write_codes(codes, table)
     found = np.full(len(latents), -1)
     waiting: list[tuple[Array, Array]] = []
     for at in range(0, len(latents), rows):
         part = latents[at : at + rows]
-        row, code = _candidates(part, codes, filter_, table, block)
+        row, code = _candidates(part, codes, filter_, table, block, kept)
         found[at + row] = code
         several = np.flatnonzero(np.bincount(row, minlength=len(part))[row] > 1)
         waiting.append((at + row[several], code[several]))
@@ -137,7 +139,7 @@ def _search(latents: Tensor, codes: Tensor, filter_: Filter) -> Array:
 
 
 def _candidates(
-    latents: Tensor, codes: Tensor, filter_: Filter, table: Tensor | None, block: int
+    latents: Tensor, codes: Tensor, filter_: Filter, table: Tensor, block: int, kept: bool
 ) -> tuple[Array, Array]:
     """Rows and codes of all pairs that may be nearest; none of a row with too many to list."""
     rows, size = len(latents), len(codes)
@@ -158,8 +160,8 @@ def _candidates(
             by_group, flat_scores = scores.view(rows, _GROUP, lanes), scores.view(-1).numpy()
         right = (
             table[start : start + width]
-            if table is not None
-            else filter_.code_table(codes[start:stop], width)
+            if kept
+            else filter_.write_codes(codes[start:stop], table[:width])
         )
         filter_.product(left, right, raw)
         torch.amin(by_group, 1, out=groups)
@@ -207,11 +209,13 @@ def _lowest(latents: Tensor, codes: Tensor, filter_: Filter) -> Array:
     """(N,) index of the lowest score alone, the lowest one of equals."""
     found = np.empty(len(latents), np.int64)
     rows, block = _sides(filter_, len(latents), len(codes))
+    table = torch.empty(block, filter_.columns, dtype=filter_.dtype)
     for at in range(0, len(latents), rows):
         left = filter_.row_table(latents[at : at + rows])
         best, least = found[at : at + rows], np.full(len(left), np.inf)
         for start in range(0, len(codes), block):
-            right = filter_.code_table(codes[start : start + block], min(block, len(codes) - start))
+            some = codes[start : start + block]
+            right = filter_.write_codes(some, table[: len(some)])
             scores = _shaped(_scratch.scores, filter_.dtype, len(left), len(right))
             filter_.product(left, right, scores)
             here = scores.numpy().argmin(1)

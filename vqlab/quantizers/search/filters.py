@@ -50,9 +50,8 @@ class FloatFilter:
         self.exact = self.dtype == torch.float64 or keeps_float32(torch.backends.mkldnn)
         self.norm: Array = np.empty(0)
 
-    def code_table(self, codes: Tensor, width: int) -> Tensor:
-        """(width, D + 1): c, |c|^2 / 2."""
-        table = torch.empty(width, self.columns, dtype=self.dtype)
+    def write_codes(self, codes: Tensor, table: Tensor) -> Tensor:
+        """The table, filled with c, |c|^2 / 2."""
         body, square = table[:, : self.dim], table[:, self.dim]
         for part in _parts(len(codes), self.dim):
             torch.sub(codes[part], self.centre, out=body[part])
@@ -122,9 +121,8 @@ class HalfFilter:
         self.norm: Array = np.empty(0)
         self.off, self.margin = self.norm, self.norm
 
-    def code_table(self, codes: Tensor, width: int) -> Tensor:
-        """(width, D + 4): c_b, |c_b|^2 / 2 in two parts, 1, 1."""
-        table = torch.empty(width, self.columns, dtype=self.dtype)
+    def write_codes(self, codes: Tensor, table: Tensor) -> Tensor:
+        """The table, filled with c_b, |c_b|^2 / 2 in two parts, 1, 1."""
         body, further = table[:, : self.dim], table[:, self.dim :]
         for part in _parts(len(codes), self.dim):
             exact = codes[part] - self.centre
