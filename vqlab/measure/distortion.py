@@ -16,7 +16,6 @@ import numpy as np
 import torch
 from numpy.typing import ArrayLike, NDArray
 from scipy.optimize import linear_sum_assignment
-from sklearn.cluster import KMeans
 from threadpoolctl import threadpool_limits
 
 from ..quantizers.search import nearest
@@ -178,6 +177,8 @@ def _kmeans(z: Array, size: int, n_init: int, seed: int) -> tuple[float, Array]:
     if len(distinct) <= size:
         spare = np.repeat(distinct[-1:], size - len(distinct), axis=0)
         return 0.0, np.concatenate([distinct, spare])
+    from sklearn.cluster import KMeans  # a second to import, and only needed here
+
     fit = KMeans(size, n_init=n_init, tol=0, max_iter=10_000, random_state=seed)
     with threadpool_limits(1):  # as many threads as cores stall when one core is busy
         centroids = fit.fit(z).cluster_centers_

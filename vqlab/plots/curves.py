@@ -64,6 +64,7 @@ def curves(
     spread: Spread = "range",
     reference: tuple[str, float] | None = None,
     colors: dict[str, str] | None = None,
+    each: str = "seeds",
 ) -> go.Figure:
     """Curves with the mean and the spread of their seeds, named at their right ends.
 
@@ -78,6 +79,7 @@ def curves(
         spread: what the band is; the figure says so.
         reference: (name, value) of a black dashed line, such as an optimum.
         colors: colours for labels that belong to no method.
+        each: what a row of y is, in the plural: seeds, deaths, codes.
 
     Returns:
         The figure.
@@ -115,7 +117,8 @@ def curves(
         figure.add_hline(reference[1], line={"color": TARGET, "width": 2, "dash": "dash"})
         lowest, highest = min(lowest, reference[1]), max(highest, reference[1])
     bottom, top = value_range(lowest, highest, log_y) if y_range is None else y_range
-    note = SPREADS[spread] + f", line: mean of {seeds}" if seeds > 1 else ""
+    words = SPREADS[spread].replace("seeds", each).replace("seed", each.rstrip("s"))
+    note = f"{words}, line: mean of {seeds}" if seeds > 1 else ""
     dress(figure, (bottom, top), log_y, note, title, x_title, y_title)
     name_ends(figure, ends, looks, (bottom, top), log_y, reference)
     if geometric:

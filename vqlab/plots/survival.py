@@ -83,10 +83,10 @@ def _checked(label: str, curve: Survival) -> list[Array]:
     for array in values:
         if time.ndim != 1 or not len(time) or array.shape != time.shape:
             raise ValueError(f"{label}: expected (n,) arrays, got {time.shape} and {array.shape}")
-        if array.size and not (np.nanmin(array) >= 0 and np.nanmax(array) <= 1):
+        known = array[~np.isnan(array)]  # without a death the whole band is undefined
+        if known.size and not (known.min() >= 0 and known.max() <= 1):
             raise ValueError(
-                f"{label}: survival lies in [0, 1], got {np.nanmin(array):.3g} "
-                f"to {np.nanmax(array):.3g}"
+                f"{label}: survival lies in [0, 1], got {known.min():.3g} to {known.max():.3g}"
             )
     return arrays
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import normalize
 
 from .search import nearest
 
@@ -30,8 +29,13 @@ class Cosine(nn.Module):
     Reference: Yu et al. 2021 (ViT-VQGAN, arXiv 2110.04627), which also normalizes the output.
     """
 
-    @torch.no_grad()
     def forward(self, latents: Tensor, codes: Tensor) -> Tensor:
         """(N,) int64 from latents (N, D) and codes (K, D)."""
         # On the unit sphere the nearest code is the one at the smallest angle.
-        return nearest(normalize(latents, dim=-1), normalize(codes, dim=-1))
+        return nearest(_unit(latents.detach()), _unit(codes.detach()))
+
+
+def _unit(rows: Tensor) -> Tensor:
+    length = torch.linalg.vector_norm(rows, dim=-1, keepdim=True)
+    # A row with NaN or Inf stays as it is, so that the search names its true count and position.
+    return rows / torch.where(length.isfinite(), length.clamp_min(1e-30), 1.0)

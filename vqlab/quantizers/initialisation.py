@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import torch
 import torch.distributed as dist
-from sklearn.cluster import KMeans
 from torch import Tensor
 
 DATA_DRIVEN = ("first-batch", "kmeans")
@@ -54,6 +53,8 @@ def first_codes(
     if not bool(torch.isfinite(latents).all()):
         raise ValueError("the first batch holds non-finite latents; codes cannot start on them")
     if init == "kmeans":
+        from sklearn.cluster import KMeans  # a second to import, and only needed here
+
         if codebook_size > count:
             raise ValueError(
                 f"k-means initialisation needs at least as many latents as codes: "

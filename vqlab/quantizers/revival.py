@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
+from functools import cache
 from typing import Any
+from weakref import WeakSet
 
 import torch
 import torch.distributed as dist
 from torch import Tensor, nn
 from torch.optim.optimizer import Optimizer, register_optimizer_step_pre_hook
-from torch.utils.weak import WeakIdKeyDictionary
 
 from .codebooks import Codebook, Table
 from .updates import Cells, Update
@@ -46,6 +47,7 @@ class Revival(Update):
     moves = True
     use: Tensor
     clock: Tensor
+    reborn: Tensor
 
     def __init__(
         self,
@@ -71,8 +73,16 @@ class Revival(Update):
         """Needs a free table: the row of a shared map cannot be set alone."""
         if not isinstance(codebook, Table):
             raise ValueError(f"Revival needs a free Table, got {type(codebook).__name__}")
-        self.register_buffer("use", torch.ones(codebook.codebook_size))
+        size = codebook.codebook_size
+        self.register_buffer("use", torch.ones(size))
         self.register_buffer("clock", torch.zeros((), dtype=torch.int64))
+        self.register_buffer("reborn", torch.zeros(size, dtype=torch.bool), persistent=False)
+        self._codebook = (codebook,)  # in a tuple, so that it is not this module's child
+        _watch(self)
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        super().__setstate__(state)
+        _watch(self)  # a copy has its own table, hence its own moments
 
     def prepare(self, latents: Tensor, weights: Tensor | None, codebook: Codebook) -> Tensor | None:
         """Replaces the dead codes in place; their mask (K,)."""
@@ -84,7 +94,7 @@ class Revival(Update):
         fresh = self._replacements(latents, weights, codebook.table.detach())
         codebook.table.copy_(torch.where(dead[:, None], fresh, codebook.table))
         if isinstance(codebook.table, nn.Parameter):
-            _forget_moments(codebook.table, dead)
+            self.reborn |= dead  # until the optimizer's next step
         return dead
 
     def reset(self, reborn: Tensor, table: Tensor) -> None:
@@ -154,26 +164,26 @@ def hashed(seed: int, clock: Tensor, count: int, stream: int) -> Tensor:
     return x & ((1 << 53) - 1)
 
 
-_REBORN: WeakIdKeyDictionary = WeakIdKeyDictionary()
-_HOOKED = False
+_WATCHED: WeakSet[Revival] = WeakSet()
 
 
-@torch.compiler.disable
-def _forget_moments(table: nn.Parameter, reborn: Tensor) -> None:
-    global _HOOKED
-    if not _HOOKED:
-        register_optimizer_step_pre_hook(_clear_moments)
-        _HOOKED = True
-    waiting = _REBORN.get(table)
-    _REBORN[table] = reborn if waiting is None else waiting | reborn
+def _watch(rule: Revival) -> None:
+    _install()
+    _WATCHED.add(rule)
+
+
+@cache
+def _install() -> None:
+    register_optimizer_step_pre_hook(_clear_moments)
 
 
 def _clear_moments(optimizer: Optimizer, args: Any, kwargs: Any) -> None:
-    for group in optimizer.param_groups:
-        for parameter in group["params"]:
-            reborn = _REBORN.pop(parameter, None)
-            if reborn is None:
-                continue
-            for moment in optimizer.state.get(parameter, {}).values():
-                if isinstance(moment, Tensor) and moment.shape == parameter.shape:
-                    moment.masked_fill_(reborn[:, None], 0)
+    trained = {id(p): p for group in optimizer.param_groups for p in group["params"]}
+    for rule in list(_WATCHED):
+        table = trained.get(id(rule._codebook[0].table))
+        if table is None:
+            continue
+        for moment in optimizer.state.get(table, {}).values():
+            if isinstance(moment, Tensor) and moment.shape == table.shape:
+                moment.masked_fill_(rule.reborn[:, None], 0)
+        rule.reborn.zero_()

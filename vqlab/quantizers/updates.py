@@ -10,7 +10,6 @@ from torch import Tensor, nn
 
 from .codebooks import Codebook, Table
 
-
 # The functional form checks and broadcasts shapes in Python, half the cost of a toy's loss.
 _mse = torch.ops.aten.mse_loss
 
