@@ -61,14 +61,13 @@ class CollapseExplorer:
             return
         self._status = ipywidgets.HTML()
         for name, options in _choices().items():
-            kind = ipywidgets.SelectionSlider if name in ("speed", "codes") else ipywidgets.Dropdown
-            control = kind(
-                options=options,
-                value=self.settings[name],
-                description=name,
-                continuous_update=False,
-                layout={"width": "300px" if kind is ipywidgets.SelectionSlider else "210px"},
-            )
+            given = {"options": options, "value": self.settings[name], "description": name}
+            if name in ("speed", "codes"):
+                control = ipywidgets.SelectionSlider(
+                    **given, continuous_update=False, layout={"width": "300px"}
+                )
+            else:
+                control = ipywidgets.Dropdown(**given, layout={"width": "210px"})
             control.observe(self._changed, names="value")
             self.controls[name] = control
 

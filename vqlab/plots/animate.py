@@ -127,30 +127,32 @@ def fit(
 ) -> tuple[list[int], Ink]:
     """The frames to keep and what to draw in each, so that the figure stays below a size.
 
-    Five frames are drawn and weighed for each choice: 4/3 bytes a byte in base64, and the words
-    and indentation that a notebook file puts around them.
+    Five frames are drawn in full and counted. A number takes 16/3 bytes (float32 in base64); the
+    words and the indentation that a notebook's file puts around them were counted once.
     """
-    total = len(panels[0].run.steps)
-    stationary = all(np.array_equal(p.run.latents[0], p.run.latents[-1]) for p in panels)
     pace = _pace(panels, cam)
-    chosen: tuple[list[int], Ink] = ([], Ink())
+    everything = Ink(max(len(p.run.latents[0]) for p in panels), cells, 5 if trails else 0)
+    numbers, around = np.zeros(4), 0.0  # points of latents, cells, trails and the rest, a frame
+    sample = paced(pace, min(len(pace), 6))[1:]
+    for frame, panel in product(sample, panels):
+        past = [f for f in paced(pace, min(len(pace), most)) if f < frame]
+        counts = [len(d["x"]) for d in panel.data(cam, frame, past, everything)[:-1]]
+        moves = panel.lens or not np.array_equal(panel.run.latents[0], panel.run.latents[-1])
+        numbers += [moves, counts[1], counts[2], sum(counts[3:])]
+        around += 220 * len(counts) + 190
+    numbers, around = numbers / len(sample) * 32 / 3, around / len(sample) + 500
+    chosen: tuple[list[int], Ink] = ([], everything)
     thinner = [
         (tail, share) for tail in ((5, 3, 0) if trails else (0,)) for share in (1, 0.75, 0.5)
     ]
     for drawn, (tail, share), points in product(
         [True, False] if cells else [False], [*thinner, (0, 0.4)], [250, 160, 100, 70]
     ):
-        keep = sorted({*paced(pace, min(total, max(2, round(most * share)))), still})
-        ink = Ink(points, drawn, tail)
-        weight = 0.0
-        for frame in [keep[round(i * (len(keep) - 1) / 5)] for i in range(1, 6)]:
-            for panel in panels:
-                traces = panel.data(cam, frame, [f for f in keep if f < frame], ink)
-                for data in traces[1:-1] if stationary and not panel.lens else traces[:-1]:
-                    weight += (data["x"].nbytes + data["y"].nbytes) * 4 / 3 + 220
-                weight += 190
-        chosen = keep, ink
-        if (weight / 5 + 500) * (len(keep) + 1) + 12_000 < max_bytes:
+        keep = sorted({*paced(pace, min(len(pace), max(2, round(most * share)))), still})
+        chosen = keep, Ink(points, drawn, tail)
+        shown = min(points, everything.points)
+        weight = numbers @ [shown, drawn, (tail + 2) / 7 if tail else 0, 1] + around
+        if weight * (len(keep) + 1) + 12_000 < max_bytes:
             break
     return chosen
 

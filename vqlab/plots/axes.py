@@ -9,7 +9,7 @@ import numpy as np
 import plotly.graph_objects as go
 
 from vqlab.plots.inputs import Array
-from vqlab.plots.theme import INK, SIZE, SMALL, TARGET, WIDTH, Style, swatch
+from vqlab.plots.theme import INK, MARKS, SIZE, SMALL, TARGET, WIDTH, Style, swatch
 
 HEIGHT = 460
 
@@ -27,7 +27,7 @@ def dress(
         yaxis_automargin=False,
     )  # fmt: skip
     if log_y:
-        figure.update_yaxes(type="log", dtick=1 if scale[1] - scale[0] > 1 else "D2")
+        figure.update_yaxes(type="log", **log_ticks(np.asarray(y)))
     if note:
         figure.add_annotation(
             text=note, xref="paper", yref="paper", x=0, y=1, xanchor="left", yanchor="bottom",
@@ -55,7 +55,7 @@ def name_ends(
     inner = figure.layout.height - figure.layout.margin.t - figure.layout.margin.b
     scale = np.log10 if log else np.asarray
     low, high = scale(y[0]), scale(y[1])
-    texts = {label: swatch(label, looks[label].color, "━") for label in ends}
+    texts = {label: swatch(label, looks[label].color, MARKS[looks[label].symbol]) for label in ends}
     values = {label: end[1] for label, end in ends.items()}
     if reference is not None:
         texts[reference[0]] = swatch(reference[0], TARGET, "– –")

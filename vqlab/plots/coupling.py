@@ -61,7 +61,7 @@ def coupling_maps(
             tables[label] = table[np.ix_(order, order)]
     highest = max(float(table.max()) for table in tables.values())
     looks = styles(tables)
-    columns = min(len(tables), 4)
+    columns = min(len(tables), 3)
     rows = -(-len(tables) // columns)
     side = min(360, (WIDTH - 150 - 50 * columns) // columns)
     inner = (columns * side + (columns - 1) * 50, rows * side + (rows - 1) * 84)

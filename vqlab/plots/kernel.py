@@ -126,7 +126,7 @@ def _draw(
     """Both panels at one bandwidth, ranges fixed for all of them."""
     figure = go.Figure()
     color = METHOD_COLORS["nsvq"]
-    side, gap, half = 420, 96, float(axis[-1])
+    side, gap, half = 340, 90, float(axis[-1])
     inner = 2 * side + gap
     figure.add_heatmap(
         x=np.float32(axis + centre[0]), y=np.float32(axis + centre[1]), **state[0],

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 View = Literal["auto", "world", "lens", "both"]
 VIEWS = ("auto", "world", "lens", "both")
-LEFT, TOP, BETWEEN, BELOW = 66, 112, 62, 58  # pixels around the panels
+LEFT, TOP, BETWEEN, BELOW = 60, 112, 62, 58  # pixels around the panels
 
 
 @dataclass(frozen=True)
@@ -41,6 +41,7 @@ class Panel:
     lens: bool
     number: int
     framed: bool  # the world shows what the lens sees
+    narrow: bool = False  # three side by side leave little room for words
 
     @property
     def axes(self) -> dict[str, str]:
@@ -92,8 +93,9 @@ class Panel:
         return [*out, {"x": [box[0]], "y": [box[3]], "text": [self.heading(cam, frame)]}]
 
     def _moves(self, path: Array) -> Array:
-        side = self.run.codes[0].shape[0] and np.ptp(path.reshape(-1, 2), axis=0).max()
-        return np.ptp(path, axis=1).max(axis=1) > 1e-3 * side
+        """Which codes leave a trail that can be seen; path is (K, steps, 2)."""
+        side = np.ptp(path.reshape(-1, 2), axis=0).max()
+        return np.asarray(np.ptp(path, axis=1).max(axis=1) > 1e-3 * side)
 
     def looks(self, ink: Ink) -> list[dict[str, Any]]:
         """The looks of the traces of ``data``, in the same order."""
@@ -125,7 +127,8 @@ class Panel:
     def heading(self, cam: Camera, frame: int) -> str:
         live = int((np.asarray(self.run.counts[frame]) > 0).sum())
         total = self.run.codes.shape[1]
-        first = swatch(f"<b>{self.label}</b>: {live} of {total} codes in use", self.color)
+        said = f"{live}/{total} in use" if self.narrow else f"{live} of {total} codes in use"
+        first = swatch(f"<b>{self.label}</b>: {said}", self.color)
         if not self.lens:
             note = "fixed axes; dotted: what the lens sees"
             return f"{first}<br>{small(note)}" if self.framed else first
@@ -162,7 +165,8 @@ def place(runs: dict[str, Run], cam: Camera, view: View) -> tuple[list[Panel], i
             )
     for number, (name, lens) in enumerate(order):
         framed = view == "both" and not lens
-        panels.append(Panel(name, look[name].color, runs[name], lens, number, framed))
+        narrow = columns > 2
+        panels.append(Panel(name, look[name].color, runs[name], lens, number, framed, narrow))
     return panels, columns
 
 

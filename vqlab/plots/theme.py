@@ -34,6 +34,7 @@ DEAD = {"color": "#7A7A7A", "symbol": "circle-open"}  # hollow and grey, whereve
 
 DASHES = ("solid", "dash", "dot", "dashdot", "longdash")
 SYMBOLS = ("circle", "square", "diamond", "triangle-up", "triangle-down", "pentagon", "star")
+MARKS = dict(zip(SYMBOLS, "●■◆▲▼⬟★", strict=True))  # the same, within text
 OTHERS = ("#3B4754", "#6B7885", "#98A3AE")  # curves that belong to no method
 
 FONT = "Open Sans, Segoe UI, Helvetica, Arial, sans-serif"
