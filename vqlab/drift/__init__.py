@@ -1,6 +1,6 @@
 """The laboratory: latents that move in a known way, and quantizers that chase them."""
 
-from .deformations import Expand, Rotate, Shear, Shrink, SplitMerge
+from .deformations import Approach, Expand, Rotate, Shear, Shrink, SplitMerge
 from .motions import Stationary, make_motion
 from .presets import preset, presets
 from .recording import Recorded, Replay, replay
@@ -9,10 +9,12 @@ from .shifts import Jump, Oscillate, RandomWalk, Translate
 from .simulate import simulate
 from .sources import Gaussian, Grid, HeavyTailed, Mixture, Ring, TwoMoons, make_source
 from .sums import stop_at
-from .sweep import sweep
+from .sweep import SweepError, sweep
+from .table import summary
 from .trajectory import Motion
 
 __all__ = [
+    "Approach",
     "Expand",
     "Gaussian",
     "Grid",
@@ -32,6 +34,7 @@ __all__ = [
     "SplitMerge",
     "Stationary",
     "Translate",
+    "SweepError",
     "TwoMoons",
     "make_motion",
     "make_source",
@@ -40,5 +43,6 @@ __all__ = [
     "replay",
     "simulate",
     "stop_at",
+    "summary",
     "sweep",
 ]

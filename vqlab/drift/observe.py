@@ -21,7 +21,7 @@ def observe(
     total, size, dim = codes.shape
     counts = np.zeros((total, size), np.int64)
     lag = np.full((total, size), np.nan)
-    distortion, best, drift = np.zeros(total), np.full(total, np.nan), np.zeros(total)
+    distortion, best = np.zeros(total), np.full(total, np.nan)
     latents = np.zeros((total, min(probe, len(cloud)), dim), np.float32)
     for frame, step in enumerate(frames.tolist()):
         z = motion.move(cloud, float(step), everyone)
@@ -30,7 +30,6 @@ def observe(
         lag[frame] = np.linalg.norm(codes[frame] - seen.means, axis=1)
         distortion[frame] = np.nansum(seen.errors * seen.counts) / len(z)
         latents[frame] = z[:probe]
-        drift[frame] = motion.drift(cloud, float(step))
         if optimum == "all" or (optimum == "final" and frame == total - 1):
             best[frame] = kmeans_optimum(z, size, seed=seed)[0]
     names = sorted({name for terms in kept.terms for name in terms})
@@ -45,7 +44,7 @@ def observe(
         counts=counts,
         distortion=distortion,
         optimum=best,
-        drift=drift,
+        drift=motion.drift(cloud, frames.astype(np.float64)),
         lag=lag,
         terms=terms,
     )
