@@ -136,6 +136,24 @@ def test_one_code_lags_as_derived(method: str) -> None:
     assert steady_lag("ema", 0.2, 0.03, share=0.5) == pytest.approx(0.15)
 
 
+@pytest.mark.parametrize("method", ["vq", "ema"])
+def test_every_code_of_many_lags_as_derived(method: str) -> None:
+    speed = 0.008 if method == "vq" else 0.003
+    run = simulate(
+        method, "gaussian", Translate(speed=speed), codebook_size=12, points=1500, batch=None,
+        steps=1500, rate=4.0 if method == "vq" else None, init="first-batch", record=2, probe=1,
+        options={"decay": 0.9} if method == "ema" else None, progress=False,
+    )  # fmt: skip
+    alive = run.counts[-1] > 0
+    assert alive.sum() >= 8
+    derived = [
+        steady_lag(method, 4.0 if method == "vq" else 0.1, speed, n / 1500)
+        for n in run.counts[-1, alive]
+    ]
+    # Without noise of batches the codes stand still in the cloud; float32 leaves four digits.
+    np.testing.assert_allclose(run.lag[-1, alive], derived, rtol=2e-3)
+
+
 @pytest.mark.parametrize(
     ("motion", "share", "size"),
     [

@@ -28,7 +28,8 @@ class Column:
         section: (n,) width of the column (a (D-1)-volume) that, evenly filled, holds as many codes
             as the real cross-section does.
         wind: (n,) the cloud's speed there, per unit of the motion's speed.
-        points: N; a code needs at least one of them.
+        points: what a code lives on is at least one of so many: N, or, for a moving average that
+            forgets sooner, the batch over 1 - gamma.
     """
 
     dim: int

@@ -36,9 +36,14 @@ half of its K_max. :func:`capacity` stands the last row where the wind and the t
 starts P there, and takes the place that carries most codes. Of the row itself it counts one code:
 on a line that is exact; in more dimensions the row is where codes are being lost, one by one.
 
-Assumed: many codes along each dimension, many points per code, eta p well below 2, a cloud that
-travels several times its own size, no noise of batches. With few points per code a cell changes by
-whole points, which holds codes by a static friction: a boundary measured there lies higher.
+Assumed: many codes along each dimension, many points per code, eta p well below 2, a cloud that has
+travelled some twenty of its widths, no noise of batches. With few points per code a cell changes by
+whole points, which holds codes by a static friction: a boundary measured there lies higher. Noise
+shakes further codes off, slowly: measured after a longer way, it lies lower.
+
+Measured over derived, speed that kills half the codes of a Gaussian cloud in the plane (20,000
+points, batch 64, 20 widths): 0.85 to 1.05 for SGD, K from 16 to 64, eta from 2 to 8; moving
+averages 0.6 (K = 8) to 1.3 (K = 128), where the law measured is 1/K.
 """
 
 from __future__ import annotations

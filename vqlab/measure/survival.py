@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.stats import CensoredData, ecdf
 
 from .lifelines import lives
 
@@ -84,6 +83,8 @@ def kaplan_meier(durations: ArrayLike, observed: ArrayLike, confidence: float = 
         raise ValueError("durations must be finite and >= 0")
     if not 0 < confidence < 1:
         raise ValueError(f"confidence must be in (0, 1), got {confidence!r}")
+    from scipy.stats import CensoredData, ecdf  # slow to import, and only needed here
+
     curve = ecdf(CensoredData(uncensored=lasted[saw], right=lasted[~saw])).sf
     with warnings.catch_warnings():  # the band's undefined places are told in the docstring
         warnings.simplefilter("ignore", RuntimeWarning)
