@@ -149,3 +149,11 @@ def test_bad_input_is_named(make_run, call, words):
         call(make_run)
     with pytest.raises(TypeError, match="int without"):
         lifelines(3)
+
+
+def test_forms_of_one_method_are_marked_along_the_way(make_run):
+    figure = usage_curves({"nsvq, figure": make_run(), "nsvq, released": make_run()})
+    marks = {t.name: t for t in figure.data if t.mode == "markers"}
+    assert len(marks["nsvq, figure"].x) == 1 and len(marks["nsvq, released"].x) > 4
+    assert marks["nsvq, released"].marker.symbol == "square"
+    assert marks["nsvq, released"].x[-1] == 200

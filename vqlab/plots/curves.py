@@ -10,7 +10,7 @@ import plotly.graph_objects as go
 
 from vqlab.plots.axes import dress, is_geometric, log_steps, name_ends, value_range
 from vqlab.plots.inputs import QUANTITIES, Array, group_runs, quantity
-from vqlab.plots.theme import TARGET, Style, styles
+from vqlab.plots.theme import SYMBOLS, TARGET, Style, styles
 
 Spread = Literal["range", "quartiles", "std"]
 SPREADS = {
@@ -195,7 +195,12 @@ def _traces(
             showlegend=False, hovertemplate=said,
         )
     )  # fmt: skip
-    end = np.flatnonzero(fine)[-1:]
+    there = np.flatnonzero(fine)
+    end = there[-1:]
+    if look.dash != "solid":
+        # Forms of one method often end at one place: marks on the way tell which line is which.
+        way = np.linspace(0, len(there) - 1, 6 + SYMBOLS.index(look.symbol)).round().astype(int)
+        end = there[way[1:]]
     mark = {"color": look.color, "symbol": look.symbol, "size": 11}
     out.append(
         go.Scatter(
