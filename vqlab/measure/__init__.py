@@ -1,5 +1,6 @@
 """What is seen: use, distortion, lives and couplings of codes, as numbers and plain arrays."""
 
+from .border import borders, crossing
 from .coupling import FixedPoint, Rank, coupling_kernel, fixed_point_residual, jacobian_rank
 from .distortion import (
     Cells,
@@ -16,9 +17,9 @@ from .survival import Survival, kaplan_meier, survival
 from .usage import Usage, ceiling, perplexity, usage, utilization
 
 __all__ = [
-    "Cells", "FixedPoint", "LagCurves", "Lives", "Rank", "Survival", "Usage", "age", "ceiling",
-    "cells", "centroid_residual", "coupling_kernel", "dead", "deaths", "distortion",
-    "excess_distortion", "fixed_point_residual", "half_gap", "jacobian_rank", "kaplan_meier",
-    "kmeans_optimum", "lag_curves", "lives", "margin", "match_codes", "no_return", "perplexity",
-    "rebirths", "silence", "survival", "usage", "utilization",
+    "Cells", "FixedPoint", "LagCurves", "Lives", "Rank", "Survival", "Usage", "age", "borders",
+    "ceiling", "cells", "centroid_residual", "coupling_kernel", "crossing", "dead", "deaths",
+    "distortion", "excess_distortion", "fixed_point_residual", "half_gap", "jacobian_rank",
+    "kaplan_meier", "kmeans_optimum", "lag_curves", "lives", "margin", "match_codes", "no_return",
+    "perplexity", "rebirths", "silence", "survival", "usage", "utilization",
 ]  # fmt: skip
