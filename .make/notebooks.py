@@ -57,7 +57,9 @@ def stored_outputs(cell: Any) -> list[Any]:
     """A cell's outputs without widgets and progress bars, which show nothing once stored."""
     kept = []
     for output in cell.outputs:
-        if output.output_type == "stream" and output.name == "stderr" and "%|" in output.text:
+        if output.output_type == "stream" and output.name == "stderr" and (
+            "%|" in output.text or not output.text.strip()  # a bar, or what wipes it out
+        ):
             continue
         data = output.get("data", {})
         if data.pop(WIDGET, None) is not None and not set(data) & {"image/png", "text/html"}:
