@@ -238,6 +238,24 @@ def test_reduced_float32_products_do_no_harm():
         torch.set_float32_matmul_precision("highest")
 
 
+@pytest.mark.parametrize("amx", [True, False])
+@pytest.mark.parametrize("avx", [True, False])
+def test_half_precision_is_used_where_it_wins(monkeypatch, amx, avx):
+    monkeypatch.setattr(filters, "_has", lambda feature: amx if "amx" in feature else avx)
+    for cached in (filters.half_is_supported, filters.half_is_fast):
+        cached.cache_clear()
+    try:
+        assert filters.half_is_supported() == (amx or avx)
+        fast = filters.half_is_fast()
+        assert fast if amx else avx or not fast
+        assert filters.half_wins(4096, 8192, 64) == fast
+        # In few dimensions, or with few codes, its wider margin costs more than it saves.
+        assert not filters.half_wins(4096, 8192, 2) and not filters.half_wins(4096, 64, 64)
+    finally:
+        for cached in (filters.half_is_supported, filters.half_is_fast):
+            cached.cache_clear()
+
+
 def test_strided_inputs():
     latents, codes = cloud(300, 800, 32)
     assert nearest(latents.t().contiguous().t(), codes[::2]).equal(
