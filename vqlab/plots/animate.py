@@ -183,7 +183,6 @@ def add_controls(
     names: Sequence[str],
     active: int,
     prefix: str = "training step ",
-    redraw: bool = False,
 ) -> go.Figure:
     """Play, pause and a slider over named frames, run by the browser alone, below a figure.
 
@@ -192,7 +191,6 @@ def add_controls(
         names: names of the frames, in order.
         active: the frame that is shown first.
         prefix: text before the frame's name.
-        redraw: draw everything anew in each frame; only heat maps need it.
 
     Returns:
         The figure.
@@ -200,9 +198,10 @@ def add_controls(
     below = figure.layout.margin.b
     inner = figure.layout.width - figure.layout.margin.l - figure.layout.margin.r
     still = {"mode": "immediate", "transition": {"duration": 0}}
-    # From the last frame, plotly.js plays from the start again.
-    play = {**still, "fromcurrent": True, "frame": {"duration": 140, "redraw": redraw}}
-    halt = {**still, "frame": {"duration": 0, "redraw": redraw}}
+    # From the last frame, plotly.js plays from the start again. Without redraw it leaves points of
+    # a trace behind when others of them appear or vanish: a code that dies would be misplaced.
+    play = {**still, "fromcurrent": True, "frame": {"duration": 140, "redraw": True}}
+    halt = {**still, "frame": {"duration": 0, "redraw": True}}
     buttons = {
         "type": "buttons", "direction": "left", "showactive": False, "x": 0, "y": 0,
         "xanchor": "left", "yanchor": "top", "pad": {"t": below + 24}, "bgcolor": "white",

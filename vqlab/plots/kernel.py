@@ -89,7 +89,7 @@ def kernel_field(
             )
             for name, state in zip(names, states, strict=True)
         ]  # fmt: skip
-        add_controls(figure, names, show % len(taus), "bandwidth τ = ", redraw=True)
+        add_controls(figure, names, show % len(taus), "bandwidth τ = ")
     return figure
 
 
