@@ -191,3 +191,9 @@ def test_pictures_are_enlarged_by_whole_pixels_and_take_colour():
 def test_bad_input_is_named(call, words):
     with pytest.raises(ValueError, match=words):
         call()
+
+
+def test_bars_of_runs_may_be_labelled(make_run):
+    figure = usage_bars({"start": make_run(), "seeds": [make_run(), make_run(seed=1)]}, 0)
+    said = " ".join(a.text for a in figure.layout.annotations)
+    assert all(label in said for label in ("start", "seeds, seed 0", "seeds, seed 1"))

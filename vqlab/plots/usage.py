@@ -82,12 +82,7 @@ def usage_bars(
 
 def _counts(data: Any, step: int | None) -> dict[str, Array]:
     """Counts (K,) by label, from runs or as they are."""
-    arrays = isinstance(data, Mapping) and all(
-        isinstance(v, (np.ndarray, list, tuple)) and np.ndim(v) == 1 and np.isreal(v[0])
-        for v in data.values()
-        if len(np.shape(v)) == 1 and np.asarray(v).dtype != object
-    )
-    if arrays and not any(hasattr(v, "steps") for v in data.values()):
+    if isinstance(data, Mapping) and data and not any(map(_holds_runs, data.values())):
         out = {str(label): np.asarray(values, dtype=float) for label, values in data.items()}
     else:
         runs = one_each(data)
@@ -96,3 +91,8 @@ def _counts(data: Any, step: int | None) -> dict[str, Array]:
         if values.ndim != 1 or not values.size or values.min() < 0 or not values.sum() > 0:
             raise ValueError(f"{label}: expected (K,) counts >= 0 with some > 0, got {values}")
     return out
+
+
+def _holds_runs(value: Any) -> bool:
+    several = value if isinstance(value, (list, tuple)) else [value]
+    return any(hasattr(one, "steps") for one in several)
