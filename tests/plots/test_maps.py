@@ -140,6 +140,16 @@ def test_dots_are_seeds_and_marks_are_means():
     assert set(rows) == {0, 1}
 
 
+def test_a_row_for_each_method_is_one_line_in_its_colour():
+    table = pd.DataFrame({"method": ["vq", "vq", "simvq"], "excess": [0.9, 1.1, 2.0]})
+    figure = dot_plot(table, "excess", rows="method", by="method")
+    marks = {t.name: t for t in figure.data if t.name}
+    assert {name: (t.x.tolist(), t.y.tolist()) for name, t in marks.items()} == {
+        "vq": ([1.0], [0.0]), "simvq": ([2.0], [1.0])}  # fmt: skip
+    assert marks["simvq"].marker.color == METHOD_COLORS["simvq"]
+    assert not figure.layout.showlegend
+
+
 def decode(figure):
     data = base64.b64decode(figure.data[0].source.split(",")[1])
     return np.asarray(Image.open(io.BytesIO(data)))

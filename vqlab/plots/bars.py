@@ -30,7 +30,8 @@ def dot_plot(
         table: a pandas.DataFrame with a row for each run, such as ``sweep`` returns.
         value: column that is measured.
         rows: column whose values are the rows, in their order of appearance from the top.
-        by: column whose values have the colours, in their order of appearance.
+        by: column whose values have the colours, in their order of appearance; the same as
+            ``rows`` gives each row its own colour and needs no legend.
         value_title: title of the axis; None is the column's name.
         value_range: ends of the axis; None fits (0 to 1 for a share).
         percent: write percentages; None does so where all values lie in [0, 1].
@@ -58,6 +59,8 @@ def dot_plot(
         bool(np.nanmin(numbers) >= 0 and np.nanmax(numbers) <= 1) if percent is None else percent
     )
     offsets = (np.arange(len(labels)) - (len(labels) - 1) / 2) * (0.74 / max(len(labels), 2))
+    if rows == by:
+        offsets = np.zeros(len(labels))
     figure = go.Figure()
     for label, offset in zip(labels, offsets, strict=True):
         part = table[table[by].astype(str) == label]
@@ -96,7 +99,7 @@ def dot_plot(
         tickvals=list(range(len(cases))), ticktext=[str(case) for case in cases], showgrid=False,
         range=[len(cases) - 0.5, -0.5], ticks="", tickfont={"size": SIZE},
     )  # fmt: skip
-    row = max(52, 20 * len(labels) + 14)
+    row = 52 if rows == by else max(52, 20 * len(labels) + 14)
     figure.add_annotation(
         text="large: mean; small: one seed; line: lowest to highest", xref="paper", yref="paper",
         x=1, y=0, yshift=-52, xanchor="right", yanchor="top", showarrow=False, font={"size": SMALL},
@@ -104,7 +107,7 @@ def dot_plot(
     return figure.update_layout(
         width=WIDTH, height=row * len(cases) + 170, title=title or "",
         margin={"t": 52 + 44 * bool(title), "b": 92, "l": 120},
-        legend={"font": {"size": SIZE}, "itemsizing": "trace"},
+        legend={"font": {"size": SIZE}, "itemsizing": "trace"}, showlegend=rows != by,
     )  # fmt: skip
 
 
