@@ -60,6 +60,14 @@ def test_the_measured_border_is_where_the_value_crosses():
     assert lines["theory"].line.dash == "dash" and lines["theory"].line.color == "black"
 
 
+def test_a_cell_at_the_level_lies_on_the_border_and_an_empty_one_does_not():
+    value = np.array([[1, 0.5, 0.2], [np.nan, 0.9, 0.1], [0.9, np.nan, 0.1]])
+    figure = phase_diagram([1, 2, 3], [1, 2, 3], value, boundary=0.5, log_x=False, log_y=False)
+    line = {trace.name: trace for trace in figure.data}["measured"]
+    np.testing.assert_allclose(line.x, [2, 2.5])
+    np.testing.assert_allclose(line.y, [1, 2])
+
+
 def test_seeds_are_averaged_and_a_table_becomes_a_grid():
     value = np.random.default_rng(0).random((4, 2, 3))
     heat = phase_diagram([1, 2, 3], [1, 2], value).data[0]

@@ -145,7 +145,9 @@ def _contour(
     xs, ys = [], []
     for height, row in zip(y, table, strict=True):
         above = row - level
-        for i in np.flatnonzero(np.sign(above[:-1]) * np.sign(above[1:]) < 0)[:1]:
+        known = np.isfinite(above[:-1]) & np.isfinite(above[1:])
+        # A cell that is exactly at the level counts as beyond it, as in `measure.crossing`.
+        for i in np.flatnonzero(known & ((above[:-1] > 0) != (above[1:] > 0)))[:1]:
             share = above[i] / (above[i] - above[i + 1])
             xs.append(flat[i] + share * (flat[i + 1] - flat[i]))
             ys.append(height)
