@@ -29,7 +29,7 @@ from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernel
 from PIL import Image  # noqa: E402
 
 LIMIT = 1_500_000
-SECONDS_PER_CELL = 900
+SECONDS_PER_CELL = 300    # as under test
 WIDGET = "application/vnd.jupyter.widget-view+json"
 PLOTLY = "application/vnd.plotly.v1+json"
 INVITATION = "*Run this cell: its controls appear here.*"

@@ -25,7 +25,7 @@ part() {
 part "library, README, browser" -n 2 --dist loadscope tests
 if ls notebooks/*.ipynb >/dev/null 2>&1; then
     part "lessons" -n 2 --dist loadscope --nbval-lax --nbval-current-env \
-        --nbval-sanitize-with notebooks/sanitize.cfg --nbval-cell-timeout 120 notebooks
+        --nbval-sanitize-with notebooks/sanitize.cfg --nbval-cell-timeout 300 notebooks
 fi
 
 echo
