@@ -2,9 +2,7 @@
 
 Where no plotly runs (the pages of code hosts, a printed notebook) the PNG is what readers see.
 Making one takes kaleido and a Chromium, so it is done by authors only; everybody else's notebooks
-store the JSON. Authors execute a lesson with
-
-    VQLAB_PUBLISH=1 python -m nbconvert --to notebook --execute --inplace LESSON.ipynb
+store the JSON. `make notebooks` runs lessons with VQLAB_PUBLISH=1, which asks for the PNG.
 """
 
 from __future__ import annotations
