@@ -1,5 +1,7 @@
 """The search finds what a float64 loop finds: at any offset and scale, every way, in every mode."""
 
+import os
+import signal
 import subprocess
 import sys
 import threading
@@ -13,6 +15,7 @@ from hypothesis import strategies as st
 import vqlab
 from vqlab.quantizers.search import filters, nearest
 from vqlab.quantizers.search.blocks import nearest_blocks
+from vqlab.quantizers.search.crew import Crew
 from vqlab.quantizers.search.device import nearest_device
 from vqlab.quantizers.search.filters import FloatFilter, HalfFilter
 from vqlab.quantizers.search.operator import _nearest_code
@@ -420,3 +423,39 @@ def test_memory():
     assert done.returncode == 0, done.stderr
     peaks = [float(line) for line in done.stdout.split()]
     assert len(peaks) == len(cases) and max(peaks) < 30, dict(zip(cases, peaks, strict=True))
+
+
+def test_threads_of_torch_stay_as_they_were():
+    latents, codes = cloud(1000, 2000, 32)
+    before = torch.get_num_threads()
+    seen = []
+    try:
+        torch.set_num_threads(2)
+        expected = nearest(latents, codes)
+        assert torch.get_num_threads() == 2
+        thread = threading.Thread(target=lambda: seen.append(torch.get_num_threads()))
+        thread.start()
+        thread.join()
+        assert seen == [2]
+        torch.set_num_threads(1)
+        assert nearest(latents, codes).equal(expected)
+    finally:
+        torch.set_num_threads(before)
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork on this system")
+@pytest.mark.filterwarnings("ignore:.*multi-threaded.*fork.*:DeprecationWarning")
+def test_forked_process_has_threads_of_its_own():
+    latents, codes = cloud(1000, 2000, 32)
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    try:
+        crew = Crew(1 << 30)
+        assert crew.map(lambda x: x + 1, range(5)) == [1, 2, 3, 4, 5]
+        child = os.fork()
+        if not child:
+            signal.alarm(20)  # the threads of the parent never answer
+            os._exit(crew.map(lambda x: x + 1, range(5)) != [1, 2, 3, 4, 5])
+        assert os.waitpid(child, 0)[1] == 0
+    finally:
+        torch.set_num_threads(before)

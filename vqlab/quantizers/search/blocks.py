@@ -8,8 +8,10 @@ in float64. A latent with too many codes left is handed to the next, more precis
 
 from __future__ import annotations
 
-import threading
-from typing import Any, Protocol
+import copy
+import functools
+from collections.abc import Sequence
+from typing import Any, NamedTuple, Protocol, Self
 
 import numpy as np
 import torch
@@ -17,21 +19,15 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from .checks import refuse_nonfinite
+from .crew import Crew
 from .filters import FloatFilter, HalfFilter, OutOfRange, half_wins
 from .pairs import settle
+from .plan import GROUP, Plan, scratch, shaped, slices
 
 Array = NDArray[Any]
 
-# Bytes of one block of scores, and of a table of codes that is kept from block to block.
-_SCRATCH_BYTES, _KEEP_BYTES = 4 << 20, 18 << 20
-# Latents of one block: at least the first where there are as many, the second where codes are few.
-_ROWS, _MOST_ROWS = 1024, 4096
-# Scores are reduced to the lowest of this many codes before any is looked at.
-_GROUP = 8
 # Groups per latent and block that may come near the lowest score before the filter gives up on it.
 _CROWD = 16
-# Pairs that wait for their differences.
-_PAIRS = 1 << 17
 
 
 class Filter(Protocol):
@@ -40,7 +36,7 @@ class Filter(Protocol):
     dtype: torch.dtype
     columns: int
 
-    def write_codes(self, codes: Tensor, table: Tensor) -> Tensor:
+    def write_codes(self, codes: Tensor, table: Tensor) -> None:
         """Fills the right factor (W, columns), W >= K; rows past the codes score above any code."""
 
     def row_table(self, latents: Tensor) -> Tensor:
@@ -54,6 +50,9 @@ class Filter(Protocol):
 
     def threshold(self, lowest: Array) -> Array:
         """(R,) the highest ordered score the nearest code can have, given the lowest seen."""
+
+    def absorb(self, others: Sequence[Self]) -> None:
+        """Takes over what copies of this filter have learnt from the codes they wrote."""
 
 
 def nearest_blocks(latents: Tensor, codes: Tensor, half: bool | None = None) -> Tensor:
@@ -89,80 +88,86 @@ def nearest_blocks(latents: Tensor, codes: Tensor, half: bool | None = None) -> 
     return torch.from_numpy(found)
 
 
-class _Scratch(threading.local):
-    """One buffer per thread: fresh memory would cost as much as the products written to it."""
+class _Candidates(NamedTuple):
+    """Pairs of a latent and a code that may be nearest, among some latents and some codes."""
 
-    def __init__(self) -> None:
-        with torch.inference_mode(False):
-            self.scores = torch.empty(_SCRATCH_BYTES, dtype=torch.uint8)
-            self.groups = torch.empty(_SCRATCH_BYTES // _GROUP, dtype=torch.uint8)
-
-
-_scratch = _Scratch()
-
-
-def _shaped(buffer: Tensor, dtype: torch.dtype, rows: int, columns: int) -> Tensor:
-    return buffer.view(dtype)[: rows * columns].view(rows, columns)
-
-
-def _sides(filter_: Filter, count: int, size: int) -> tuple[int, int]:
-    """Latents and codes (in whole groups) of one block."""
-    scores = _SCRATCH_BYTES // filter_.dtype.itemsize
-    width = -(-size // _GROUP) * _GROUP
-    rows = min(max(_ROWS, min(scores // width, _MOST_ROWS)), count)
-    # A block's own table of codes must not outgrow its scores.
-    most = scores // max(rows, filter_.columns) // _GROUP * _GROUP
-    return rows, min(width, max(most, _GROUP))
+    row: Array
+    code: Array
+    value: Array
+    lowest: Array  # (R,) lowest score of each latent
+    crowded: Array  # (R,) latents with too many candidates, of which some are not listed
+    filter_: Filter
 
 
 def _search(latents: Tensor, codes: Tensor, filter_: Filter) -> Array:
     """(N,) index of the nearest code, -1 where the filter leaves too many."""
-    rows, block = _sides(filter_, len(latents), len(codes))
-    width = -(-len(codes) // _GROUP) * _GROUP
-    kept = width * filter_.columns * filter_.dtype.itemsize <= _KEEP_BYTES
-    table = torch.empty(width if kept else block, filter_.columns, dtype=filter_.dtype)
-    if kept:
-        filter_.write_codes(codes, table)
+    crew = Crew(len(latents) * codes.numel())
+    plan = Plan(filter_.columns, filter_.dtype, len(latents), len(codes), crew.workers)
     found = np.full(len(latents), -1)
-    waiting: list[tuple[Array, Array]] = []
-    for at in range(0, len(latents), rows):
-        part = latents[at : at + rows]
-        row, code = _candidates(part, codes, filter_, table, block, kept)
-        found[at + row] = code
-        several = np.flatnonzero(np.bincount(row, minlength=len(part))[row] > 1)
-        waiting.append((at + row[several], code[several]))
-        if at + rows >= len(latents) or sum(len(r) for r, _ in waiting) > _PAIRS:
-            row, code = (np.concatenate(column) for column in zip(*waiting, strict=True))
-            settle(latents.numpy(), codes.numpy(), row, code, found)
-            waiting = []
+    table = torch.empty(0)
+    if plan.kept:
+        table = torch.empty(plan.width, filter_.columns, dtype=filter_.dtype)
+
+        def write(part: slice) -> Filter:
+            mine = copy.copy(filter_)
+            last = part.stop == len(codes)
+            mine.write_codes(codes[part], table[part.start : None if last else part.stop])
+            return mine
+
+        filter_.absorb(crew.map(write, slices(len(codes), -(-len(codes) // crew.workers))))
+
+    def candidates(rows: slice, span: slice) -> _Candidates:
+        return _candidates(latents[rows], codes, span, copy.copy(filter_), table, plan.block)
+
+    def finish(rows: slice, parts: list[_Candidates]) -> None:
+        _finish(latents[rows].numpy(), codes.numpy(), parts, found[rows])
+
+    if len(plan.spans) == 1:
+        crew.map(lambda rows: finish(rows, [candidates(rows, plan.spans[0])]), plan.rows)
+    else:
+        for rows in plan.rows:
+            finish(rows, crew.map(functools.partial(candidates, rows), plan.spans))
     return found
 
 
+def _finish(latents: Array, codes: Array, parts: list[_Candidates], found: Array) -> None:
+    """Writes the nearest of each latent's candidates to ``found``."""
+    filter_ = parts[0].filter_
+    filter_.absorb([part.filter_ for part in parts])
+    limit = filter_.threshold(np.minimum.reduce([part.lowest for part in parts]))
+    crowded = np.logical_or.reduce([part.crowded for part in parts])
+    row, code, _ = _pruned([part[:3] for part in parts], limit, crowded)
+    found[row] = code
+    several = np.bincount(row, minlength=len(found))[row] > 1
+    settle(latents, codes, row[several], code[several], found)
+
+
 def _candidates(
-    latents: Tensor, codes: Tensor, filter_: Filter, table: Tensor, block: int, kept: bool
-) -> tuple[Array, Array]:
-    """Rows and codes of all pairs that may be nearest; none of a row with too many to list."""
-    rows, size = len(latents), len(codes)
+    latents: Tensor, codes: Tensor, span: slice, filter_: Filter, table: Tensor, block: int
+) -> _Candidates:
+    """The pairs of all latents given with the codes of a span that may be nearest."""
+    rows = len(latents)
     left = filter_.row_table(latents)
+    kept = len(table) > 0
+    if not kept:
+        table = torch.empty(block, filter_.columns, dtype=filter_.dtype)
     crowded = np.zeros(rows, bool)
     lowest: Array | None = None
     width = 0
     pairs: list[tuple[Array, Array, Array]] = []
-    for start in range(0, size, block):
-        stop = min(start + block, size)
+    for start in range(span.start, span.stop, block):
+        stop = min(start + block, span.stop)
         # Group g of a block holds its codes g, g + L, ..., L = width / 8: lanes run along codes.
-        lanes = -(-(stop - start) // _GROUP)
-        if width != lanes * _GROUP:
-            width = lanes * _GROUP
-            raw = _shaped(_scratch.scores, filter_.dtype, rows, width)
+        lanes = -(-(stop - start) // GROUP)
+        if width != lanes * GROUP:
+            width = lanes * GROUP
+            raw = shaped(scratch.scores, filter_.dtype, rows, width)
             scores = filter_.ordered(raw)
-            groups = _shaped(_scratch.groups, scores.dtype, rows, lanes)
-            by_group, flat_scores = scores.view(rows, _GROUP, lanes), scores.view(-1).numpy()
-        right = (
-            table[start : start + width]
-            if kept
-            else filter_.write_codes(codes[start:stop], table[:width])
-        )
+            groups = shaped(scratch.groups, scores.dtype, rows, lanes)
+            by_group, flat_scores = scores.view(rows, GROUP, lanes), scores.view(-1).numpy()
+        right = table[start : start + width] if kept else table[:width]
+        if not kept:
+            filter_.write_codes(codes[start:stop], right)
         filter_.product(left, right, raw)
         torch.amin(by_group, 1, out=groups)
         here = torch.amin(groups, 1).numpy()
@@ -185,41 +190,44 @@ def _candidates(
         members = (row * width + lane)[:, None] + np.arange(0, width, lanes)
         value = flat_scores.take(members)
         flat = np.flatnonzero(value <= limit[row][:, None])
-        at = flat // _GROUP
-        code = start + lane[at] + (flat - at * _GROUP) * lanes
+        at = flat // GROUP
+        code = start + lane[at] + (flat - at * GROUP) * lanes
         pairs.append((row[at], code, value.reshape(-1)[flat]))
         if sum(len(row) for row, _, _ in pairs) > 2 * _CROWD * rows:
-            pairs = [_pruned(pairs, limit)]
+            pairs = [_pruned(pairs, limit, crowded)]
             crowded |= np.bincount(pairs[0][0], minlength=rows) > _CROWD
         if crowded.all():
             break
-    row, code, _ = pairs[0] if len(pairs) == 1 else _pruned(pairs, limit)
-    if crowded.any():
-        row, code = row[~crowded[row]], code[~crowded[row]]
-    return row, code
+    assert lowest is not None
+    return _Candidates(*_pruned(pairs, limit, crowded), lowest, crowded, filter_)
 
 
-def _pruned(pairs: list[tuple[Array, Array, Array]], limit: Array) -> tuple[Array, Array, Array]:
-    row, code, value = (np.concatenate(column) for column in zip(*pairs, strict=True))
-    keep = value <= limit[row]
+def _pruned(
+    pairs: list[tuple[Array, Array, Array]], limit: Array, crowded: Array
+) -> tuple[Array, Array, Array]:
+    if len(pairs) > 1:
+        row, code, value = (np.concatenate(column) for column in zip(*pairs, strict=True))
+    else:
+        row, code, value = pairs[0]
+    keep = (value <= limit[row]) & ~crowded[row]
     return row[keep], code[keep], value[keep]
 
 
 def _lowest(latents: Tensor, codes: Tensor, filter_: Filter) -> Array:
     """(N,) index of the lowest score alone, the lowest one of equals."""
     found = np.empty(len(latents), np.int64)
-    rows, block = _sides(filter_, len(latents), len(codes))
-    table = torch.empty(block, filter_.columns, dtype=filter_.dtype)
-    for at in range(0, len(latents), rows):
-        left = filter_.row_table(latents[at : at + rows])
-        best, least = found[at : at + rows], np.full(len(left), np.inf)
-        for start in range(0, len(codes), block):
-            some = codes[start : start + block]
-            right = filter_.write_codes(some, table[: len(some)])
-            scores = _shaped(_scratch.scores, filter_.dtype, len(left), len(right))
+    plan = Plan(filter_.columns, filter_.dtype, len(latents), len(codes), 1)
+    table = torch.empty(plan.block, filter_.columns, dtype=filter_.dtype)
+    for rows in plan.rows:
+        left = filter_.row_table(latents[rows])
+        best, least = found[rows], np.full(len(left), np.inf)
+        for span in slices(len(codes), plan.block):
+            right = table[: span.stop - span.start]
+            filter_.write_codes(codes[span], right)
+            scores = shaped(scratch.scores, filter_.dtype, len(left), len(right))
             filter_.product(left, right, scores)
             here = scores.numpy().argmin(1)
             value = np.take_along_axis(scores.numpy(), here[:, None], 1)[:, 0]
             better = value < least
-            best[better], least[better] = start + here[better], value[better]
+            best[better], least[better] = span.start + here[better], value[better]
     return found

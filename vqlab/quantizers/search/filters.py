@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import functools
 import time
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -50,8 +51,8 @@ class FloatFilter:
         self.exact = self.dtype == torch.float64 or keeps_float32(torch.backends.mkldnn)
         self.norm: Array = np.empty(0)
 
-    def write_codes(self, codes: Tensor, table: Tensor) -> Tensor:
-        """The table, filled with c, |c|^2 / 2."""
+    def write_codes(self, codes: Tensor, table: Tensor) -> None:
+        """The table is filled with c, |c|^2 / 2."""
         body, square = table[:, : self.dim], table[:, self.dim]
         for part in _parts(len(codes), self.dim):
             torch.sub(codes[part], self.centre, out=body[part])
@@ -60,7 +61,6 @@ class FloatFilter:
             torch.mul(norm, norm / 2, out=square[part])
         table[len(codes) :] = 0
         square[len(codes) :] = _PADDING if self.dtype == torch.float32 else 1e305
-        return table
 
     def row_table(self, latents: Tensor) -> Tensor:
         """(R, D + 1): -x, 1."""
@@ -89,6 +89,9 @@ class FloatFilter:
         reach = (2 * self.norm + away) / (1 - self.error**0.5)
         limit: Array = lowest + (self.error * reach * reach + _UNDERFLOW)
         return limit
+
+    def absorb(self, others: Sequence[FloatFilter]) -> None:
+        """Nothing: the bound holds for any codes."""
 
 
 class HalfFilter:
@@ -121,8 +124,8 @@ class HalfFilter:
         self.norm: Array = np.empty(0)
         self.off, self.margin = self.norm, self.norm
 
-    def write_codes(self, codes: Tensor, table: Tensor) -> Tensor:
-        """The table, filled with c_b, |c_b|^2 / 2 in two parts, 1, 1."""
+    def write_codes(self, codes: Tensor, table: Tensor) -> None:
+        """The table is filled with c_b, |c_b|^2 / 2 in two parts, 1, 1."""
         body, further = table[:, : self.dim], table[:, self.dim :]
         for part in _parts(len(codes), self.dim):
             exact = codes[part] - self.centre
@@ -136,7 +139,6 @@ class HalfFilter:
         further[:, 2:] = 1
         table[len(codes) :] = 0
         table[len(codes) :, self.dim] = _PADDING
-        return table
 
     def row_table(self, latents: Tensor) -> Tensor:
         """(R, D + 4): -x_b, 1, 1, |x_b|^2 / 2 + m in two parts."""
@@ -177,6 +179,10 @@ class HalfFilter:
         limit = (0.5 * far * far + self.margin + 0.5 * spread) * self._UP
         bits: Array = (limit.view(np.int32) >> 16).astype(np.int16) + np.int16(1)
         return bits
+
+    def absorb(self, others: Sequence[HalfFilter]) -> None:
+        """Takes the largest of the shares."""
+        self.share = max(self.share, *(other.share for other in others))
 
 
 def _parts(size: int, dim: int) -> list[slice]:

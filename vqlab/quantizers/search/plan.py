@@ -1,0 +1,70 @@
+"""How latents and codes are cut into blocks, and the memory that blocks are formed in."""
+
+from __future__ import annotations
+
+import threading
+
+import torch
+from torch import Tensor
+
+# Scores are reduced to the lowest of this many codes before any is looked at.
+GROUP = 8
+# Bytes of a block of scores, of all threads' blocks, and of a table of codes kept between blocks.
+_BLOCK_BYTES, _ALL_BYTES, _KEEP_BYTES = 4 << 20, 8 << 20, 18 << 20
+# Latents of a block: few for a square one, more where codes are few or their table is made anew for
+# each, and no fewer than the last, even if it is to occupy another thread.
+_ROWS, _MOST_ROWS, _LEAST_ROWS = 1024, 4096, 256
+
+
+class Plan:
+    """Blocks of a search, spread over threads.
+
+    Attributes:
+        rows: slices of the latents. spans: slices of the codes; several where rows are too few to
+            occupy all threads. block: codes of a block, in whole groups.
+        kept: whether one table of all codes is made for all blocks; width: its rows.
+    """
+
+    def __init__(
+        self, columns: int, dtype: torch.dtype, count: int, size: int, workers: int
+    ) -> None:
+        scores = min(_BLOCK_BYTES, _ALL_BYTES // workers) // dtype.itemsize
+        self.width = _grouped(size)
+        self.kept = self.width * columns * dtype.itemsize <= _KEEP_BYTES
+        most = max(_ROWS, min(scores // self.width, _MOST_ROWS)) if self.kept else _MOST_ROWS
+        parts = -(-count // most)
+        # A multiple of the threads; but where each would make the same table, they share the codes.
+        even = -(-parts // workers) * workers
+        if count >= even * _LEAST_ROWS and (self.kept or parts > workers):
+            parts = even
+        self.rows = slices(count, -(-count // parts))
+        self.spans = slices(size, _grouped(-(-size // max(1, workers // parts))))
+        # A block's own table of codes must not outgrow its scores.
+        longest = max(self.rows[0].stop, columns)
+        self.block = max(GROUP, min(self.width, scores // longest // GROUP * GROUP))
+
+
+def _grouped(size: int) -> int:
+    return -(-size // GROUP) * GROUP
+
+
+def slices(size: int, step: int) -> list[slice]:
+    """Slices of ``step`` that cover ``size``."""
+    return [slice(at, min(at + step, size)) for at in range(0, size, step)]
+
+
+class Scratch(threading.local):
+    """One buffer per thread: fresh memory would cost as much as the products written to it."""
+
+    def __init__(self) -> None:
+        with torch.inference_mode(False):
+            self.scores = torch.empty(_BLOCK_BYTES, dtype=torch.uint8)
+            self.groups = torch.empty(_BLOCK_BYTES // GROUP, dtype=torch.uint8)
+
+
+scratch = Scratch()
+
+
+def shaped(buffer: Tensor, dtype: torch.dtype, rows: int, columns: int) -> Tensor:
+    """The buffer's start as a table."""
+    return buffer.view(dtype)[: rows * columns].view(rows, columns)
