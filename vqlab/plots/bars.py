@@ -105,8 +105,8 @@ def dot_plot(
         x=1, y=0, yshift=-52, xanchor="right", yanchor="top", showarrow=False, font={"size": SMALL},
     )  # fmt: skip
     return figure.update_layout(
-        width=WIDTH, height=row * len(cases) + 170, title=title or "",
-        margin={"t": 52 + 44 * bool(title), "b": 92, "l": 120},
+        width=WIDTH, height=row * len(cases) + (134 if rows == by else 170), title=title or "",
+        margin={"t": (16 if rows == by else 52) + 44 * bool(title), "b": 92, "l": 120},
         legend={"font": {"size": SIZE}, "itemsizing": "trace"}, showlegend=rows != by,
     )  # fmt: skip
 
