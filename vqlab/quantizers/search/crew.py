@@ -19,8 +19,9 @@ Result = TypeVar("Result")
 
 # More than these would mostly wait for Python's lock between two products.
 _MOST_WORKERS = 4
-# Multiplications below which handing work over costs more than it saves.
-_FEW_PRODUCTS = 1 << 25
+# Multiplications (10 ms of them) below which it does not pay to leave torch's own threads, which
+# wait for their next work for about that long, awake and on the same cores.
+_FEW_PRODUCTS = 1 << 31
 
 
 class Crew:
