@@ -195,12 +195,23 @@ def test_bad_settings_name_the_choices():
         ({"record": [50]}, "0 to 40"),
         ({"record": 1}, "2 frames"),
         ({"optimum": "sometimes"}, "'final'"),
+        ({"seed": -1}, "seed must be an integer"),
+        ({"rate": "fast"}, "'fast'"),
     ]:
         with pytest.raises(ValueError, match=text):
             simulate(**{**SHORT, **bad})
+    with pytest.raises(TypeError, match="Recorded"):
+        simulate(source=np.zeros((5, 2)), **SHORT)
+    with pytest.raises(TypeError, match="make_motion"):
+        simulate(motion={"speed": 1}, **SHORT)
     q = VectorQuantizer(Table(8, 3, trainable=False))
     with pytest.raises(ValueError, match="dimension 2, the quantizer 3"):
         simulate(q, **SHORT)
+
+
+def test_a_run_is_told_in_one_line():
+    said = repr(simulate("ema", seed=3, **SHORT))
+    assert said.startswith("Run(method='ema', seed=3, codebook_size=8, dim=2, frames=41, steps=40")
 
 
 def test_threads_are_restored():

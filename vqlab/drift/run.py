@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 _TERM = "term:"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Run:
     """Frames of one simulation or recording; T frames, M probe latents, K codes, dimension D.
 
@@ -90,6 +90,16 @@ class Run:
     def excess(self) -> NDArray[np.float64]:
         """(T,) distortion over the k-means optimum; NaN where that was not computed."""
         return self.distortion / self.optimum
+
+    def __repr__(self) -> str:
+        where = {k: self.settings.get(k) for k in ("method", "seed") if k in self.settings}
+        words = ", ".join(f"{name}={value!r}" for name, value in where.items())
+        return (
+            f"Run({words}{', ' if words else ''}"
+            f"codebook_size={self.codebook_size}, dim={self.dim}, "
+            f"frames={len(self.steps)}, steps={self.steps[-1]}, "
+            f"utilization={self.utilization[-1]:.0%})"
+        )
 
     def save(self, path: str | Path) -> None:
         """Writes one compressed ``.npz``, complete or not at all."""

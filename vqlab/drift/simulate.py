@@ -78,10 +78,19 @@ def simulate(
 
     Raises:
         ValueError: settings out of range or unknown names, with the choices.
+        TypeError: a source or motion that is neither a name nor one of the laboratory's.
 
     For methods that learn from the task's gradient (look-ahead, propagation) the task is the drift
     itself: g_n = -(z_n(t+1) - z_n(t)) / lr, whose SGD step moves the latent as it moves.
     """
+    if not isinstance(source, (str, Source)):
+        raise TypeError(f"source must be a name or a Source, got {type(source).__name__}; "
+                        "for an array of latents: Recorded(array)")  # fmt: skip
+    if not isinstance(motion, (str, Motion)):
+        raise TypeError(f"motion must be a name or a Motion, got {type(motion).__name__}; "
+                        "with a speed: make_motion(name, speed=...)")  # fmt: skip
+    if not isinstance(seed, (int, np.integer)) or seed < 0:
+        raise ValueError(f"seed must be an integer >= 0, got {seed!r}")
     sizes = {"codebook_size": codebook_size, "points": points, "steps": steps, "probe": probe}
     for name, value in {**sizes, "batch": points if batch is None else batch}.items():
         if int(value) != value or value < 1:
@@ -100,8 +109,9 @@ def simulate(
     free = isinstance(quantizer.codebook, Table)
     chosen = optimizer or ("sgd" if free else "adam")
     eta = rate if rate is not None else {"sgd": 1.0, "adam": 0.01}.get(chosen, 1.0)
-    if not isinstance(eta, Schedule) and not (math.isfinite(eta) and eta > 0):
-        raise ValueError(f"rate must be a finite number > 0 or a schedule, got {eta}")
+    number = isinstance(eta, (int, float)) and math.isfinite(eta) and eta > 0
+    if not isinstance(eta, Schedule) and not number:
+        raise ValueError(f"rate must be a finite number > 0 or a schedule, got {eta!r}")
     with single_thread():
         kept = train(
             quantizer,

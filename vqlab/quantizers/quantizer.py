@@ -36,6 +36,9 @@ class Quantized:
     def __iter__(self) -> Iterator[Tensor]:
         return iter((self.quantized, self.indices, self.loss))
 
+    def __getitem__(self, position: int) -> Tensor:
+        return (self.quantized, self.indices, self.loss)[position]
+
 
 # vmap and torch.compile must see through the result to the tensors in it.
 _pytree.register_pytree_node(
