@@ -84,14 +84,14 @@ def nearest_block(latents: Tensor, codes: Tensor) -> Tensor:
     np.subtract(centre, x.T, out=t.away)
     np.subtract(c.T, centre, out=t.codes)
     np.einsum("dk,dk->k", t.codes, t.codes, out=t.square)
+    if not isfinite(t.square.dot(t.square)):
+        refuse_nonfinite("codes", codes)
     if t.scores.size * len(t.right) <= _ONE_THREAD:
         np.matmul(t.left, t.right, out=t.scores)
     else:
         left, right, scores = map(torch.from_numpy, (t.left, t.right, t.scores))
         torch.mm(left, right, out=scores)
     index = t.scores.argmin(1)
-    if not isfinite(t.square.dot(t.square)):
-        refuse_nonfinite("codes", codes)
     return torch.from_numpy(index)
 
 
