@@ -151,9 +151,9 @@ def _candidates(
     kept = len(table) > 0
     if not kept:
         table = torch.empty(block, filter_.columns, dtype=filter_.dtype)
-    crowded = np.zeros(rows, bool)
+    crowded, any_crowded = np.zeros(rows, bool), False
     lowest: Array | None = None
-    width = 0
+    width, listed = 0, 0
     pairs: list[tuple[Array, Array, Array]] = []
     for start in range(span.start, span.stop, block):
         stop = min(start + block, span.stop)
@@ -164,6 +164,7 @@ def _candidates(
             raw = shaped(scratch.scores, filter_.dtype, rows, width)
             scores = filter_.ordered(raw)
             groups = shaped(scratch.groups, scores.dtype, rows, lanes)
+            offsets = np.arange(0, width, lanes)
             by_group, flat_scores = scores.view(rows, GROUP, lanes), scores.view(-1).numpy()
         right = table[start : start + width] if kept else table[:width]
         if not kept:
@@ -174,29 +175,34 @@ def _candidates(
         lowest = here if lowest is None else np.minimum(lowest, here)
         limit = filter_.threshold(lowest)
         # The longer a row has been searched, the less often a block comes near its lowest.
-        active = np.flatnonzero((here <= limit) & ~crowded)
+        close = here <= limit
+        if any_crowded:
+            close &= ~crowded
+        active = np.flatnonzero(close)
         if len(active) == rows:
             near = groups.numpy() <= limit[:, None]
         else:
             near = groups.numpy().take(active, 0) <= limit.take(active)[:, None]
         if np.count_nonzero(near) > _CROWD * len(active):
+            any_crowded = True
             many = np.count_nonzero(near, axis=1) > _CROWD
             crowded[active[many]] = True
             near[many] = False
         flat = np.flatnonzero(near)
         at = flat // lanes
-        lane = flat - at * lanes
-        row = active[at]
-        members = (row * width + lane)[:, None] + np.arange(0, width, lanes)
+        row = active.take(at)
+        members = (flat + row * width - at * lanes)[:, None] + offsets
         value = flat_scores.take(members)
-        flat = np.flatnonzero(value <= limit[row][:, None])
-        at = flat // GROUP
-        code = start + lane[at] + (flat - at * GROUP) * lanes
-        pairs.append((row[at], code, value.reshape(-1)[flat]))
-        if sum(len(row) for row, _, _ in pairs) > 2 * _CROWD * rows:
+        flat = np.flatnonzero(value <= limit.take(row)[:, None])
+        row = row.take(flat // GROUP)
+        code = members.take(flat) - row * width + start
+        pairs.append((row, code, value.take(flat)))
+        listed += len(row)
+        if listed > 2 * _CROWD * rows:
             pairs = [_pruned(pairs, limit, crowded)]
+            listed, any_crowded = len(pairs[0][0]), True
             crowded |= np.bincount(pairs[0][0], minlength=rows) > _CROWD
-        if crowded.all():
+        if any_crowded and crowded.all():
             break
     assert lowest is not None
     return _Candidates(*_pruned(pairs, limit, crowded), lowest, crowded, filter_)

@@ -48,8 +48,10 @@ class FloatFilter:
         self.columns = self.dim + 1
         self.error = (2.1 * self.dim + 16) * torch.finfo(self.dtype).eps / 2
         self.largest = _LARGEST if self.dtype == torch.float32 else 1e150
+        self.unit = self.error**0.5 / (1 - self.error**0.5)
         self.exact = self.dtype == torch.float64 or keeps_float32(torch.backends.mkldnn)
-        self.norm: Array = np.empty(0)
+        self.half_square: Array = np.empty(0)
+        self.twice: Array = np.empty(0)
 
     def write_codes(self, codes: Tensor, table: Tensor) -> None:
         """The table is filled with c, |c|^2 / 2."""
@@ -69,7 +71,8 @@ class FloatFilter:
         table[:, self.dim] = 1
         norm = torch.linalg.vector_norm(table[:, : self.dim], dim=1)
         _within(norm, self.largest)
-        self.norm = norm.numpy()
+        self.half_square = (norm * norm / 2).numpy()
+        self.twice = (norm * (2 * self.unit)).numpy()
         return table
 
     def product(self, left: Tensor, right: Tensor, out: Tensor) -> None:
@@ -85,9 +88,10 @@ class FloatFilter:
 
     def threshold(self, lowest: Array) -> Array:
         """s' + 2 E."""
-        away = np.sqrt(np.maximum(self.norm * self.norm + 2 * lowest, 0))
-        reach = (2 * self.norm + away) / (1 - self.error**0.5)
-        limit: Array = lowest + (self.error * reach * reach + _UNDERFLOW)
+        # In units in which E is half the square of r.
+        reach: Array = np.sqrt(np.maximum(lowest + self.half_square, 0)) * (2**0.5 * self.unit)
+        reach += self.twice
+        limit: Array = lowest + (reach * reach + _UNDERFLOW)
         return limit
 
     def absorb(self, others: Sequence[FloatFilter]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 
 import torch
@@ -9,11 +10,11 @@ from torch import Tensor
 
 # Scores are reduced to the lowest of this many codes before any is looked at.
 GROUP = 8
-# Bytes of a block of scores, of all threads' blocks, and of a table of codes kept between blocks.
-_BLOCK_BYTES, _ALL_BYTES, _KEEP_BYTES = 4 << 20, 8 << 20, 18 << 20
-# Latents of a block: few for a square one, more where codes are few or their table is made anew for
-# each, and no fewer than the last, even if it is to occupy another thread.
-_ROWS, _MOST_ROWS, _LEAST_ROWS = 1024, 4096, 256
+# Bytes of all threads' blocks of scores, and of a table of codes kept between blocks.
+_BLOCK_BYTES, _KEEP_BYTES = 10 << 20, 9 << 20
+# Latents of a block: at most the first, where codes are few; no fewer than the second, even if it
+# is to occupy another thread. Where the table of codes is made anew for each block, many.
+_MOST_ROWS, _LEAST_ROWS, _ROW_BYTES = 4096, 256, 8192
 
 
 class Plan:
@@ -28,10 +29,13 @@ class Plan:
     def __init__(
         self, columns: int, dtype: torch.dtype, count: int, size: int, workers: int
     ) -> None:
-        scores = min(_BLOCK_BYTES, _ALL_BYTES // workers) // dtype.itemsize
+        scores = _BLOCK_BYTES // workers // dtype.itemsize
+        square = 1 << math.ceil(math.log2(scores) / 2)
         self.width = _grouped(size)
         self.kept = self.width * columns * dtype.itemsize <= _KEEP_BYTES
-        most = max(_ROWS, min(scores // self.width, _MOST_ROWS)) if self.kept else _MOST_ROWS
+        most = _ROW_BYTES // dtype.itemsize
+        if self.kept:
+            most = max(square, min(scores // self.width, _MOST_ROWS))
         parts = -(-count // most)
         # A multiple of the threads; but where each would make the same table, they share the codes.
         even = -(-parts // workers) * workers
