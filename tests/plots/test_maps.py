@@ -158,6 +158,13 @@ def test_a_row_for_each_method_is_one_line_in_its_colour():
     assert not figure.layout.showlegend
 
 
+def test_dots_of_no_method_take_the_colours_given():
+    table = pd.DataFrame({"motion": ["a", "b"], "method": ["vq", "vq"], "utilization": [0.2, 0.4]})
+    figure = dot_plot(table, rows="method", by="motion", colors={"a": "#123456"})
+    marks = {t.name: t.marker.color for t in figure.data if t.name}
+    assert marks["a"] == "#123456" != marks["b"]
+
+
 def decode(figure):
     data = base64.b64decode(figure.data[0].source.split(",")[1])
     return np.asarray(Image.open(io.BytesIO(data)))

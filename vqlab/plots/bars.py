@@ -21,6 +21,7 @@ def dot_plot(
     percent: bool | None = None,
     log: bool = False,
     reference: float | None = None,
+    colors: dict[str, str] | None = None,
     title: str | None = None,
 ) -> go.Figure:
     """Every seed a small dot, every mean a large one; a row for each motion, a colour for each
@@ -37,6 +38,7 @@ def dot_plot(
         percent: write percentages; None does so where all values lie in [0, 1].
         log: logarithmic axis.
         reference: value of a black dashed line.
+        colors: colours for values of ``by`` that belong to no method.
         title: title of the figure.
 
     Returns:
@@ -54,7 +56,7 @@ def dot_plot(
     if log and np.nanmin(numbers) <= 0:
         raise ValueError(f"{value}: {np.nanmin(numbers):.3g} cannot stand on a logarithmic axis")
     cases, labels = list(dict.fromkeys(table[rows])), [str(v) for v in dict.fromkeys(table[by])]
-    looks = styles(labels)
+    looks = styles(labels, colors)
     share = (
         bool(np.nanmin(numbers) >= 0 and np.nanmax(numbers) <= 1) if percent is None else percent
     )
