@@ -112,7 +112,7 @@ def frame_steps(steps: int, record: int | ArrayLike, spacing: Spacing) -> NDArra
     if spacing != "geometric":
         raise ValueError(f"spacing must be 'geometric' or 'regular', got {spacing!r}")
     # Small steps round to the same number; each frame then takes the next free step instead.
-    late = np.geomspace(1, steps, count - 1).round().astype(np.int64)
+    late = np.geomspace(steps, 1, count - 1)[::-1].round().astype(np.int64)
     late = np.maximum.accumulate(late - np.arange(count - 1)) + np.arange(count - 1)
     return np.append(0, np.minimum(late, steps - np.arange(count - 1)[::-1]))
 
