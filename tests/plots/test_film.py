@@ -25,7 +25,8 @@ def test_codes_that_die_on_the_way_are_never_misplaced(make_run, tmp_path):
     run = make_run(shrink=0.1, walk=3, dead=4, K=12)
     # Codes change places among the living and the dead all the time.
     run.counts[:] = np.random.default_rng(0).random(run.counts.shape) < 0.6
-    animate_cloud(run, frames=12).write_html(film, include_plotlyjs=True)
+    figure = animate_cloud(run, frames=12)
+    figure.write_html(film, include_plotlyjs=True, auto_play=False)  # JupyterLab does not, either
     script = Path(__file__).with_name("play.py")
     command = [sys.executable, str(script), str(film), program]
     out = subprocess.run(command, capture_output=True, text=True, timeout=120)
