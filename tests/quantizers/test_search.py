@@ -187,13 +187,30 @@ def test_threshold_reaches_the_nearest(kind, dim):
     assert listed < (1.1 if kind is FloatFilter else 12)
 
 
+@pytest.mark.parametrize("clusters", [1, 2])
+@pytest.mark.parametrize("spread", [1e-2, 1e-5])
+def test_codes_close_together_take_one_product(spread, clusters, monkeypatch):
+    products, product = [], FloatFilter.product
+
+    def counted(self, left, right, out):
+        products.append(self.dtype)
+        product(self, left, right, out)
+
+    monkeypatch.setattr(FloatFilter, "product", counted)
+    latents, codes = cloud(1000, 800, 64)
+    codes = spread * codes + torch.arange(clusters).repeat(800 // clusters)[:, None]
+    assert_nearest(nearest_blocks(latents, codes), latents, codes)
+    if clusters == 1:  # as when training begins: told apart in float32, and by no bf16
+        assert set(products) == {torch.float32}
+
+
 @pytest.mark.parametrize("kind", [FloatFilter, HalfFilter])
 def test_without_the_bound_it_errs(kind, monkeypatch):
     if kind is HalfFilter and not filters.half_is_supported():
         pytest.skip(NO_HALF)
-    spread = 1.0 if kind is HalfFilter else 1e-6
-    latents, codes = cloud(1000, 1500, 32)
-    codes = codes[:1] + spread * codes
+    latents, codes = cloud(2000, 3000, 256 if kind is HalfFilter else 32)
+    if kind is FloatFilter:  # two clusters, so that no centre is near all codes
+        codes = torch.cat([codes[:1] + 1e-6 * codes[2:1500], codes[1:2] + 1e-6 * codes[1500:]])
     half = kind is HalfFilter
     assert_nearest(nearest_blocks(latents, codes, half), latents, codes)
     monkeypatch.setattr(kind, "threshold", lambda self, lowest: lowest)

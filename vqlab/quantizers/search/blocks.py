@@ -62,13 +62,10 @@ def nearest_blocks(latents: Tensor, codes: Tensor, half: bool | None = None) -> 
         latents: (N, D), N >= 1, contiguous float32 or float64 on the CPU. codes: (K, D), likewise.
         half: whether to filter in bf16 first; None where that is faster.
     """
-    centre = latents.mean(0)
-    if not torch.isfinite(centre).all():
-        refuse_nonfinite("latents", latents)
-        centre = latents.double().mean(0)
+    centre, told_apart = _centre(latents, codes)
     filters: list[Filter] = []
     if latents.dtype == torch.float32 and centre.dtype == torch.float32:
-        if half if half is not None else half_wins(len(latents), *codes.shape):
+        if half if half is not None else told_apart and half_wins(len(latents), *codes.shape):
             filters.append(HalfFilter(centre))
         filters.append(FloatFilter(centre))
     filters.append(FloatFilter(centre.double()))
@@ -86,6 +83,31 @@ def nearest_blocks(latents: Tensor, codes: Tensor, half: bool | None = None) -> 
         left = np.flatnonzero(found < 0)
         found[left] = _lowest(latents[torch.from_numpy(left)], codes, filters[-1])
     return torch.from_numpy(found)
+
+
+def _centre(latents: Tensor, codes: Tensor) -> tuple[Tensor, bool]:
+    """(D,) what is taken from latents and codes; whether bf16 can tell the codes apart around it.
+
+    Errors grow with the distances to the centre of the latents and of the codes that compete.
+    Around the latents' mean both are small, and codes far from all latents do no harm. But where
+    the codes lie close together, all compete, and are nearer to their own mean. A sample tells.
+    float64 where float32 does not hold the mean.
+    """
+    mean = latents.mean(0)
+    if not torch.isfinite(mean).all():
+        refuse_nonfinite("latents", latents)
+        return latents.double().mean(0), False
+    some, table = latents[:: -(-len(latents) // 256)], codes[:: -(-len(codes) // 256)]
+    other = table.mean(0)
+    spread = torch.linalg.vector_norm(some - mean, dim=1).mean()
+    near = torch.linalg.vector_norm(table - mean, dim=1).min() + spread
+    radius = torch.linalg.vector_norm(table - other, dim=1).max()
+    apart = torch.linalg.vector_norm(other - mean) + spread
+    # Scores differ by about apart * radius; bf16 is off by 2^-8 of apart^2 / 2.
+    told_apart = bool(radius > apart / 8)
+    if radius * (apart + radius) < near * (spread + near):
+        return other, told_apart
+    return mean, told_apart
 
 
 class _Candidates(NamedTuple):

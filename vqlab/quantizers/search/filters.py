@@ -31,15 +31,21 @@ class OutOfRange(ValueError):
 class FloatFilter:
     """Scores s = |c|^2 / 2 - x.c in float32 or float64, which is (d^2 - |x|^2) / 2.
 
-    Rounding: x and c are off by u of themselves, which moves s by at most u r^2; |c|^2 / 2 is off
-    by D u |c|^2 / 2; the product of D + 1 terms by (D + 1) u (|x||c| + |c|^2 / 2). Together
+    Rounding: x and c are off by u of themselves, which moves s by at most 2 u |x||c| + u |c|^2;
+    |c|^2 / 2 is off by (D + 6) u |c|^2 / 2; the product of D + 1 terms by (D + 1) u of their
+    magnitudes, |x||c| + |c|^2 / 2. Together
 
-        |error| <= E = g r^2 / 2,  g = (2.1 D + 16) u.
+        |error| <= g |c| (|x| + |c|) / 2,  g = (2.1 D + 16) u,
 
-    A code may be far away and its E large, but neither the nearest code nor the one with the lowest
-    score s' is: with d' = sqrt(|x|^2 + 2 s'), each has d <= sqrt(d'^2 + g r^2) and
-    |c| <= |x| + d, hence r <= (2 |x| + d') / (1 - sqrt(g)). The nearest code then scores at most
-    s' + 2 E for that r.
+    and the nearest code scores at most E + E' above the lowest score s', E and E' being the errors
+    of the two codes. Two bounds on them, of which the smaller counts:
+
+    One is g C (|x| + C) / 2 with the largest norm C of the codes. It is tight where all codes lie
+    close together, as most of them do when training begins.
+
+    The other is g r^2 / 2 for every code, but not with the r of a code that is far away: neither
+    the nearest code nor the one with score s' is. With d' = sqrt(|x|^2 + 2 s'), each has
+    d <= sqrt(d'^2 + g r^2) and |c| <= |x| + d, hence r <= (2 |x| + d') / (1 - sqrt(g)).
     """
 
     def __init__(self, centre: Tensor) -> None:
@@ -50,8 +56,10 @@ class FloatFilter:
         self.largest = _LARGEST if self.dtype == torch.float32 else 1e150
         self.unit = self.error**0.5 / (1 - self.error**0.5)
         self.exact = self.dtype == torch.float64 or keeps_float32(torch.backends.mkldnn)
+        self.radius = 0.0  # C of the codes written so far
         self.half_square: Array = np.empty(0)
         self.twice: Array = np.empty(0)
+        self.norm: Array = np.empty(0)
 
     def write_codes(self, codes: Tensor, table: Tensor) -> None:
         """The table is filled with c, |c|^2 / 2."""
@@ -59,7 +67,7 @@ class FloatFilter:
         for part in _parts(len(codes), self.dim):
             torch.sub(codes[part], self.centre, out=body[part])
             norm = torch.linalg.vector_norm(body[part], dim=1)
-            _within(norm, self.largest)
+            self.radius = max(self.radius, _within(norm, self.largest))
             torch.mul(norm, norm / 2, out=square[part])
         table[len(codes) :] = 0
         square[len(codes) :] = _PADDING if self.dtype == torch.float32 else 1e305
@@ -71,6 +79,7 @@ class FloatFilter:
         table[:, self.dim] = 1
         norm = torch.linalg.vector_norm(table[:, : self.dim], dim=1)
         _within(norm, self.largest)
+        self.norm = norm.numpy()
         self.half_square = (norm * norm / 2).numpy()
         self.twice = (norm * (2 * self.unit)).numpy()
         return table
@@ -91,11 +100,13 @@ class FloatFilter:
         # In units in which E is half the square of r.
         reach: Array = np.sqrt(np.maximum(lowest + self.half_square, 0)) * (2**0.5 * self.unit)
         reach += self.twice
-        limit: Array = lowest + (reach * reach + _UNDERFLOW)
+        every = (self.norm + self.radius) * (self.error * 1.01 * self.radius)
+        limit: Array = lowest + (np.minimum(reach * reach, every) + _UNDERFLOW)
         return limit
 
     def absorb(self, others: Sequence[FloatFilter]) -> None:
-        """Nothing: the bound holds for any codes."""
+        """Takes the largest of the radii."""
+        self.radius = max(self.radius, *(other.radius for other in others))
 
 
 class HalfFilter:
@@ -205,9 +216,12 @@ def _from_bits(bits: Array) -> Array:
     return (np.maximum(bits, 0).astype(np.int32) << 16).view(np.float32)
 
 
-def _within(norm: Tensor, largest: float) -> None:
-    if not float(norm.max()) < largest:
-        raise OutOfRange(f"a norm of {float(norm.max()):g}; expected at most {largest:g}")
+def _within(norm: Tensor, largest: float) -> float:
+    """The largest norm."""
+    most = float(norm.max())
+    if not most < largest:
+        raise OutOfRange(f"a norm of {most:g}; expected at most {largest:g}")
+    return most
 
 
 def keeps_float32(backend: Any) -> bool:
