@@ -41,7 +41,9 @@ def test_bars_take_runs(make_run):
 
 def test_cells_of_the_phase_diagram_meet_half_way_on_the_axis():
     value = np.arange(6.0).reshape(2, 3) / 5
-    heat = phase_diagram([1, 10, 100], [4, 16], value).data[0]
+    figure = phase_diagram([1, 10, 100], [4, 16], value)
+    assert figure.layout.yaxis.tickvals == (4, 16)  # few values: each is named
+    heat = figure.data[0]
     np.testing.assert_allclose(np.log10(heat.x), [-0.5, 0.5, 1.5, 2.5])
     np.testing.assert_allclose(np.log2(heat.y), [1, 3, 5])
     np.testing.assert_allclose(heat.z, value, rtol=1e-6)

@@ -81,7 +81,7 @@ def phase_diagram(
         figure.update_layout({name: {
             "type": "log" if log else "linear", "showgrid": False, "constrain": "domain",
             "range": (np.log10(ends) if log else ends).tolist(),
-            **(log_ticks(ends) if log else {}),
+            **(_at_cells(values) or (log_ticks(ends) if log else {})),
         }})  # fmt: skip
     lines = (boundary is not None) + (curve is not None)
     return figure.update_layout(
@@ -126,6 +126,13 @@ def _edges(values: Array, log: bool) -> Array:
     inner = (flat[1:] + flat[:-1]) / 2
     out = np.concatenate([[2 * flat[0] - inner[0]], inner, [2 * flat[-1] - inner[-1]]])
     return np.exp(out) if log else out
+
+
+def _at_cells(values: Array) -> dict[str, Any] | None:
+    """Ticks at the measured values, where there are few enough to read."""
+    if len(values) > 8:
+        return None
+    return {"tickvals": values.tolist(), "ticktext": [f"{value:.3g}" for value in values]}
 
 
 def _line(figure: go.Figure, x: Array, y: Array, dash: str, name: str) -> None:
