@@ -14,9 +14,9 @@ from numpy.typing import ArrayLike, NDArray
 from ..measure.distortion import kmeans_optimum
 from ..quantizers.codebooks import Table
 from ..quantizers.initialisation import CHOICES
-from ..quantizers.methods import make
-from ..quantizers.methods import method as method_line
 from ..quantizers.quantizer import VectorQuantizer
+from ..quantizers.registry import make
+from ..quantizers.registry import method as method_line
 from ..quantizers.schedules import Schedule, as_schedule
 from .motions import Motion, make_motion
 from .observe import observe

@@ -146,7 +146,7 @@ def _simulate() -> Callable[..., Any]:
 
 def _check_methods(methods: Any) -> None:
     """Refuse unknown names here, rather than in a worker."""
-    from ..quantizers.methods import method
+    from ..quantizers.registry import method
 
     for value in methods.values() if isinstance(methods, Mapping) else several(methods):
         name = value[0] if isinstance(value, tuple) else value

@@ -18,7 +18,7 @@ from vqlab.drift.motions import make_motion
 from vqlab.drift.run import Run
 from vqlab.drift.simulate import simulate
 from vqlab.plots import animate_cloud
-from vqlab.quantizers.methods import methods
+from vqlab.quantizers.registry import methods
 
 MOTIONS = (
     "stationary",

@@ -1,11 +1,12 @@
 """Vector quantizers: one forward pass, four decisions, a table of published methods."""
 
+from . import basic as _lines  # noqa: F401  each module writes its lines into the table
 from .assignments import Cosine, Nearest
 from .codebooks import AffineCodebook, Codebook, Table, TransformerCodebook
 from .estimators import LookAhead, StraightThrough
-from .methods import Method, make, method, methods
 from .neighbours import Attraction, Propagation
 from .quantizer import Quantized, VectorQuantizer
+from .registry import Method, Parts, make, method, methods, published
 from .revival import Revival
 from .schedules import Constant, Exponential, Schedule, Step, Warmup
 from .schedules import Cosine as CosineSchedule
@@ -24,6 +25,7 @@ __all__ = [
     "Method",
     "MovingAverage",
     "Nearest",
+    "Parts",
     "Propagation",
     "Quantized",
     "Revival",
@@ -38,4 +40,5 @@ __all__ = [
     "make",
     "method",
     "methods",
+    "published",
 ]

@@ -1,4 +1,9 @@
-"""The second decision: which code each latent gets."""
+"""The second decision: which code each latent gets.
+
+An assignment takes latents (N, D) and codes (K, D) and returns the indices (N,), int64. One that is
+defined by its N x K logits sets ``gives_logits`` and returns indices and logits, the latter with
+their gradients: an estimator that ``needs_logits`` finds them in the :class:`Batch`.
+"""
 
 from __future__ import annotations
 

@@ -88,6 +88,18 @@ class VectorQuantizer(nn.Module):
         self.update = nn.ModuleList(update)
         self.commitment = commitment
         self.channel_first = channel_first
+        if getattr(self.estimator, "needs_logits", False):
+            kind = type(self.estimator).__name__
+            if not getattr(self.assignment, "gives_logits", False):
+                raise ValueError(
+                    f"{kind} sends gradients through the choice, but "
+                    f"{type(self.assignment).__name__} chooses without logits"
+                )
+            if any(rule.moves for rule in update):
+                raise ValueError(
+                    f"{kind} sends gradients through the codes that the choice was made from; "
+                    "rules that move codes within the step do not go with it"
+                )
         for rule in update:
             rule.attach(codebook)
 
@@ -141,14 +153,15 @@ class VectorQuantizer(nn.Module):
         if moves or (self.training and not codebook.initialized):
             self._prepare(z, weights, rules)
         table = codebook()
-        indices = self.assignment(z, table)
+        chosen = self.assignment(z, table)
+        indices, logits = chosen if isinstance(chosen, tuple) else (chosen, None)
         if moves:
             with torch.no_grad():
                 seen = cells(z, indices, weights, self.codebook_size)
                 for rule in rules:
                     rule.move(seen, codebook)
             table = codebook()
-        batch = Batch(z, indices, table, table.index_select(0, indices), weights)
+        batch = Batch(z, indices, table, table.index_select(0, indices), weights, logits)
         loss, terms = self._losses(batch, rules)
         out = self.estimator(batch)
         for rule in rules:

@@ -24,6 +24,7 @@ class Batch:
         table: the K x D codes, with their gradient.
         codes: the chosen code of each latent, (N, D), with the gradient to the table.
         weights: (N,), 1 for a latent that counts and 0 for padding; None when all count.
+        logits: (N, K) of an assignment that is defined by them, with their gradient; else None.
         error: mean squared difference of latents and codes, detached, once it is known.
     """
 
@@ -32,6 +33,7 @@ class Batch:
     table: Tensor
     codes: Tensor
     weights: Tensor | None = None
+    logits: Tensor | None = None
     error: Tensor | None = None
 
     def scale(self) -> Tensor:

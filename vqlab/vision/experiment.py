@@ -15,9 +15,9 @@ from torch import Tensor
 
 from ..drift.run import Run
 from ..measure.distortion import kmeans_optimum
-from ..quantizers.methods import make
-from ..quantizers.methods import method as method_line
 from ..quantizers.quantizer import VectorQuantizer
+from ..quantizers.registry import make
+from ..quantizers.registry import method as method_line
 from .autoencoder import Autoencoder
 from .datasets import Images, images_of
 from .training import Spacing, fit

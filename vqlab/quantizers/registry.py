@@ -1,0 +1,156 @@
+"""The table of methods: each is its four decisions, in a line written where it is built."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import torch
+from torch import nn
+
+from .assignments import Cosine, Nearest
+from .codebooks import Codebook
+from .estimators import LookAhead, StraightThrough
+from .initialisation import seeded
+from .quantizer import VectorQuantizer
+from .updates import Update
+
+ASSIGNMENTS: dict[str, Callable[[], nn.Module]] = {"nearest": Nearest, "cosine": Cosine}
+ESTIMATORS: dict[str, Callable[[], nn.Module]] = {
+    "straight-through": StraightThrough,
+    "look-ahead": LookAhead,
+}
+
+
+
+class Parts(NamedTuple):
+    """The four decisions as modules; None for the assignment or estimator is the usual one."""
+
+    codebook: Codebook
+    update: list[Update]
+    assignment: nn.Module | None = None
+    estimator: nn.Module | None = None
+
+
+@dataclass(frozen=True)
+class Method:
+    """One line of the table.
+
+    Attributes:
+        name: for :func:`make`. codebook, assignment, estimator, update: its four decisions.
+        paper, year, equation: where it is from. note: what is not from there.
+        build: (codebook_size, dim, seed, **options) to its :class:`Parts`.
+    """
+
+    name: str
+    codebook: str
+    assignment: str
+    estimator: str
+    update: str
+    paper: str
+    year: int
+    equation: str
+    note: str
+    build: Callable[..., Parts]
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """The method's own options and their defaults."""
+        signature = inspect.signature(self.build)
+        return {
+            p.name: p.default for p in signature.parameters.values() if p.kind is p.KEYWORD_ONLY
+        }
+
+
+_TABLE: dict[str, Method] = {}
+
+
+def published(name: str, **line: Any) -> Callable[[Callable[..., Parts]], Callable[..., Parts]]:
+    """Writes a line into the table; decorates the function that builds it (see :class:`Method`).
+
+    Args:
+        name: of the method. line: the other fields; nearest and straight-through if not given.
+    """
+
+    def register(build: Callable[..., Parts]) -> Callable[..., Parts]:
+        defaults = {"assignment": "nearest", "estimator": "straight-through", "note": ""}
+        _TABLE[name] = Method(name=name, build=build, **{**defaults, **line})
+        return build
+
+    return register
+
+
+def methods() -> list[Method]:
+    """The table of methods, in the order of the README."""
+    return list(_TABLE.values())
+
+
+def method(name: str) -> Method:
+    """The line of one method.
+
+    Raises:
+        ValueError: unknown name; the known ones are listed.
+    """
+    if name not in _TABLE:
+        raise ValueError(f"unknown method {name!r}; choose one of {', '.join(_TABLE)}")
+    return _TABLE[name]
+
+
+def make(
+    name: str,
+    dim: int,
+    codebook_size: int,
+    *,
+    assignment: str | nn.Module | None = None,
+    estimator: str | nn.Module | None = None,
+    commitment: float = 0.25,
+    channel_first: bool = False,
+    seed: int | torch.Generator | None = None,
+    **options: Any,
+) -> VectorQuantizer:
+    """Builds a quantizer from its line in the table.
+
+    Args:
+        name: of the method, one of :func:`methods`.
+        dim: D. codebook_size: K.
+        assignment: "nearest", "cosine" or a module; None is the method's own.
+        estimator: "straight-through", "look-ahead" or a module; None is the method's own.
+        commitment: weight beta of the commitment loss.
+        channel_first: latents are (B, D, H, W).
+        seed: int or torch.Generator for the start; None draws from torch's own generator.
+        options: the method's own, see ``method(name).options``.
+
+    Returns:
+        A :class:`VectorQuantizer` in training mode.
+
+    Raises:
+        ValueError: unknown method or choice. TypeError: an option that the method does not have.
+    """
+    line = method(name)
+    unknown = sorted(set(options) - set(line.options))
+    if unknown:
+        raise TypeError(
+            f"{name} has no option {', '.join(unknown)}; it has {', '.join(line.options)}, "
+            "and every method assignment, estimator, commitment, channel_first, seed"
+        )
+    parts = line.build(codebook_size, dim, seeded(seed), **options)
+    return VectorQuantizer(
+        parts.codebook,
+        parts.assignment if assignment is None else _choice("assignment", assignment, ASSIGNMENTS),
+        parts.estimator if estimator is None else _choice("estimator", estimator, ESTIMATORS),
+        parts.update,
+        commitment,
+        channel_first,
+    )
+
+
+def _choice(
+    kind: str, given: str | nn.Module, known: dict[str, Callable[[], nn.Module]]
+) -> nn.Module:
+    if isinstance(given, nn.Module):
+        return given
+    if given not in known:
+        raise ValueError(f"unknown {kind} {given!r}; choose one of {', '.join(known)}")
+    return known[given]()
