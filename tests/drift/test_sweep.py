@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import textwrap
+import threading
 import time
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from multiprocessing import get_context
@@ -242,7 +243,10 @@ def test_an_interrupt_keeps_what_is_finished(tmp_path):
             raise KeyboardInterrupt
         return {"value": run.value}
 
-    with pytest.raises(KeyboardInterrupt):
+    with pytest.raises(KeyboardInterrupt, match="^2 of 5 runs are .*; with store=") as caught:
+        quick("vq", seeds=5, measure=interrupted)
+    assert caught.value.__suppress_context__  # one line instead of the machinery's many
+    with pytest.raises(KeyboardInterrupt, match="^2 of 5 runs .* kept in .*runs.jsonl: the same"):
         quick("vq", seeds=5, store=store, log=log, measure=interrupted)
     assert calls(log) == ["vq 0", "vq 1", "vq 2"]
     (tmp_path / "again").touch()
@@ -257,9 +261,11 @@ def test_control_c_in_a_script_without_main_guard(tmp_path):
         textwrap.dedent("""
         import sys, time
         from types import SimpleNamespace
+        from tqdm import tqdm
         from vqlab.drift.sweep import sweep
 
         def slow(method="vq", *, motion=None, seed=0):
+            list(tqdm([], disable=True))
             time.sleep(0.05 if seed < 4 else 30 if not resumed else 0)
             return SimpleNamespace(settings={})
 
@@ -269,16 +275,17 @@ def test_control_c_in_a_script_without_main_guard(tmp_path):
         print("begins", flush=True)
         try:
             sweep("vq", **arguments)
-        except KeyboardInterrupt:
-            print("interrupted", flush=True)
+        except KeyboardInterrupt as interrupt:
+            print(interrupt, flush=True)
             resumed = True
             print(len(sweep("vq", **arguments | {"workers": 1})), "rows", flush=True)
     """)
     )
     rows = tmp_path / "rows.jsonl"
     process = subprocess.Popen(
-        [sys.executable, str(script), str(rows)], stdout=subprocess.PIPE, text=True,
-        cwd=os.getcwd(), start_new_session=True, env=os.environ | {"PYTHONPATH": os.getcwd()},
+        [sys.executable, str(script), str(rows)], stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+        text=True, cwd=os.getcwd(), start_new_session=True,
+        env=os.environ | {"PYTHONPATH": os.getcwd()},
     )  # fmt: skip
     try:
         deadline = time.monotonic() + 200
@@ -286,12 +293,44 @@ def test_control_c_in_a_script_without_main_guard(tmp_path):
             assert time.monotonic() < deadline and process.poll() is None
             time.sleep(0.05)
         os.killpg(process.pid, signal.SIGINT)  # as a terminal does: to the workers, too
-        out = process.communicate(timeout=200)[0]
+        out, complaints = process.communicate(timeout=200)
     finally:
         process.kill()
-    assert out.split("\n") == ["begins", "interrupted", "6 rows", ""]
+    said = f"4 of 6 runs are finished and kept in {rows}: the same call continues there"
+    assert out.split("\n") == ["begins", said, "6 rows", ""]
+    assert complaints == ""  # of workers, or of the semaphores they leave
     keys = [json.loads(line)["key"] for line in rows.read_text().splitlines()]
     assert len(keys) == len(set(keys)) == 6  # none was lost, none was done twice
+
+
+@pytest.mark.skipif(not hasattr(signal, "pthread_sigmask"), reason="Windows has no signal masks")
+def test_workers_are_deaf_to_control_c_while_they_start():
+    """They inherit it: by the time a worker can ignore the signal, it has imported for seconds."""
+    table = quick(
+        "vq",
+        seeds=2,
+        workers=2,
+        measure=lambda run: {"deaf": signal.SIGINT in signal.pthread_sigmask(signal.SIG_BLOCK, [])},
+    )
+    assert table.deaf.all()
+    assert signal.SIGINT not in signal.pthread_sigmask(signal.SIG_BLOCK, [])
+
+
+@pytest.mark.parametrize("again", [False, True])
+def test_control_c_ends_the_workers_even_when_it_comes_twice(monkeypatch, again):
+    def impatient(futures, timeout):
+        raise KeyboardInterrupt
+
+    def slow(run):
+        time.sleep(30 if run.value == np.random.default_rng(0).random() else 0)
+        return {}
+
+    if again:
+        monkeypatch.setattr(sys.modules[sweep.__module__], "wait", impatient)
+    threading.Timer(0.5, lambda: os.kill(os.getpid(), signal.SIGINT)).start()
+    with pytest.raises(KeyboardInterrupt, match="of 2 runs are finished"):
+        quick("vq", seeds=2, workers=2, measure=slow)
+    assert staff._pool is None
 
 
 def test_a_torn_line_is_done_again(tmp_path):
