@@ -141,6 +141,16 @@ def test_rates_follow_a_schedule():
     assert late < 1e-6 < np.abs(np.diff(fast.codes[-5:], axis=0)).max()
 
 
+def test_methods_without_gradient_record_no_rate():
+    slow, fast = (simulate("ema", rate=rate, optimizer="adam", **SHORT) for rate in (0.1, 1.0))
+    assert np.array_equal(slow.codes, fast.codes)
+    assert slow.settings["rate"] is None and slow.settings["optimizer"] is None
+    again = simulate(**{**slow.settings, "motion": "stationary", "source": "gaussian"})
+    assert np.array_equal(again.codes[-1], slow.codes[-1])
+    learns = simulate("vq", rate=0.1, **SHORT).settings
+    assert learns["rate"] == 0.1 and learns["optimizer"] == "sgd"
+
+
 def test_a_quantizer_is_copied_not_changed():
     q = make("ema", 2, 8, init="normal", seed=0)
     before = q.codebook().clone()

@@ -438,6 +438,15 @@ def test_a_row_is_what_simulate_gives(tmp_path):
             assert row[measure] == pytest.approx(value, nan_ok=True, abs=0)
 
 
+@pytest.mark.parametrize("rates", [[0.1, 0.2], [0.1, Cosine(1.0, 0.1, 9)]])
+def test_methods_without_gradient_have_no_rate(tmp_path, rates):
+    given = {"rates": rates, "seeds": 1, "steps": 5, "store": tmp_path, "workers": 1}
+    table = sweep(["vq", "ema"], **given, progress=False)
+    assert table.rate.isna().tolist() == [False, False, True, True]
+    assert table.distortion[2] == table.distortion[3]
+    pd.testing.assert_frame_equal(sweep(["vq", "ema"], **given, progress=False), table)
+
+
 def test_summary_of_a_run_in_numbers():
     steps = np.array([0, 10, 40])
     run = SimpleNamespace(

@@ -62,7 +62,8 @@ def simulate(
         rate: eta under "sgd": a code hit by a share p of the batch closes eta p of its distance to
             their mean (the factor 2/D of the mean squared error is taken out, so that eta means the
             same in every D); Adam's learning rate under "adam". A number or a schedule by step;
-            default 1 and 0.01.
+            default 1 and 0.01. Methods that learn without gradient (ema) have neither rate nor
+            optimizer: the run's settings say None for both, whatever was given.
         optimizer: default "sgd" for free tables, "adam" for codebooks made by a map.
         init: first codes of free tables: "normal", "uniform" (±1/K), "first-batch" (K of the
             points), "kmeans" (of all points), or an array (K, D).
@@ -126,6 +127,7 @@ def simulate(
             progress,
         )
         run = observe(kept, cloud, moving, frames, probe, optimum, seed)
+    learns = any(parameter.requires_grad for parameter in quantizer.parameters())
     run.settings.update(
         method=method if isinstance(method, str) else type(method).__name__,
         source=origin.to_dict(),
@@ -135,8 +137,8 @@ def simulate(
         points=points,
         batch=batch,
         steps=steps,
-        rate=_plain(eta),
-        optimizer=chosen,
+        rate=_plain(eta) if learns else None,
+        optimizer=chosen if learns else None,
         init=init if isinstance(init, str) else "given",
         seed=seed,
         options={name: _plain(value) for name, value in (options or {}).items()},

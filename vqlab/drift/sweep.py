@@ -68,7 +68,8 @@ def sweep(
         motions: likewise names, motions, or a dict from labels to those; None = `motion` among the
             settings, or stationary.
         speeds: of every motion, in its own unit; None = each motion's own. Stationary has one.
-        rates: learning rates; None = the simulator's default.
+        rates: learning rates; None = the simulator's default. A method without gradient has none:
+            its runs are the same at each, and the column `rate` is NaN (None beside schedules).
         codebook_sizes: K.
         seeds: seeds of the runs, or how many to take from 0 up.
         grid: any further keywords of `simulate`, each with the values to try.
