@@ -57,7 +57,8 @@ def simulate(
         method: name, or a quantizer (which is copied, not changed).
         source: where points start: name or :class:`Source`. motion: how they move, likewise.
         dim: D, for a source given by name. codebook_size: K.
-        points: N. batch: latents per step, drawn without replacement in epochs; None takes all.
+        points: N. batch: latents per step, at most N, drawn without replacement in epochs; None
+            takes all.
         steps: training steps.
         rate: eta under "sgd": a code hit by a share p of the batch closes eta p of its distance to
             their mean (the factor 2/D of the mean squared error is taken out, so that eta means the
@@ -96,6 +97,9 @@ def simulate(
     for name, value in {**sizes, "batch": points if batch is None else batch}.items():
         if int(value) != value or value < 1:
             raise ValueError(f"{name} must be an integer >= 1, got {value!r}")
+    if batch is not None and batch > points:
+        raise ValueError(f"a batch of {batch} cannot be drawn from {points} points without "
+                         "replacement; batch=None takes all of them")  # fmt: skip
     origin = make_source(source, dim=dim) if isinstance(source, str) else source
     moving = make_motion(motion) if isinstance(motion, str) else motion
     streams = [np.random.default_rng(s) for s in np.random.SeedSequence(seed).spawn(3)]
