@@ -138,8 +138,10 @@ class VectorQuantizer(nn.Module):
 
         Raises:
             ValueError: wrong dimension or mask shape; NaN or Inf latents (count, first position).
-            TypeError: latents that are no floats, or of another precision than the codes.
+            TypeError: latents that are no tensor of floats, or of another precision than the codes.
         """
+        if not isinstance(latents, Tensor):
+            raise TypeError(f"latents must be a tensor of floats, got {type(latents).__name__}")
         kind = latents.device.type
         autocast = torch.is_autocast_enabled(kind)
         with torch.autocast(kind, enabled=False) if autocast else nullcontext():
@@ -249,11 +251,22 @@ class VectorQuantizer(nn.Module):
         return Quantized(out, indices, loss, terms)
 
     def decode(self, indices: Tensor) -> Tensor:
-        """The codes of ``indices`` (...), shape (..., D); zeros where the index is -1 (padding).
+        """The codes of ``indices``; zeros where the index is -1 (padding).
+
+        Args:
+            indices: (...), integers of any width.
+
+        Returns:
+            (..., D), or (B, D, H, W) with ``channel_first``.
 
         Raises:
-            ValueError: an index outside -1 .. K-1.
+            ValueError: an index outside -1 .. K-1. TypeError: no tensor of integers.
         """
+        if not isinstance(indices, Tensor):
+            raise TypeError(f"indices must be a tensor of integers, got {type(indices).__name__}")
+        if indices.is_floating_point() or indices.is_complex() or indices.dtype == torch.bool:
+            raise TypeError(f"indices must be a tensor of integers, got {indices.dtype}")
+        indices = indices.long()  # torch takes eight bits for a mask
         if indices.numel():
             low, high = (int(v) for v in torch.aminmax(indices))
             if low < -1 or high >= self.codebook_size:
