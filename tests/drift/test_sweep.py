@@ -259,10 +259,12 @@ def test_control_c_in_a_script_without_main_guard(tmp_path):
     script = tmp_path / "script.py"
     script.write_text(
         textwrap.dedent("""
-        import sys, time
+        import signal, sys, time
         from types import SimpleNamespace
         from tqdm import tqdm
         from vqlab.drift.sweep import sweep
+
+        signal.signal(signal.SIGINT, signal.default_int_handler)  # shells ignore it behind "&"
 
         def slow(method="vq", *, motion=None, seed=0):
             list(tqdm([], disable=True))
@@ -327,9 +329,13 @@ def test_control_c_ends_the_workers_even_when_it_comes_twice(monkeypatch, again)
 
     if again:
         monkeypatch.setattr(sys.modules[sweep.__module__], "wait", impatient)
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)  # as above
     threading.Timer(0.5, lambda: os.kill(os.getpid(), signal.SIGINT)).start()
-    with pytest.raises(KeyboardInterrupt, match="of 2 runs are finished"):
-        quick("vq", seeds=2, workers=2, measure=slow)
+    try:
+        with pytest.raises(KeyboardInterrupt, match="of 2 runs are finished"):
+            quick("vq", seeds=2, workers=2, measure=slow)
+    finally:
+        signal.signal(signal.SIGINT, before)
     assert staff._pool is None
 
 
