@@ -14,6 +14,8 @@ FORMS = ["released", "figure", "followup", "propagation"]
 CASES = [(name, {}) for name in NAMES if name != "nsvq"] + [("nsvq", {"form": f}) for f in FORMS]
 CASES += [("vq", {"estimator": "look-ahead"}), ("vq", {"assignment": "cosine"})]
 CASES += [("transvq", {"positions": False, "depth": 0}), ("simvq", {"trainable_basis": True})]
+CASES += [("grit", {"phi": "log", "transform": "low-rank"}), ("rotation", {"radial": False})]
+CASES += [("grit", {"phi": "sqrt", "transform": "mixing"})]
 every = pytest.mark.parametrize(
     "name, options", CASES, ids=["-".join([n, *map(str, o.values())]) for n, o in CASES]
 )

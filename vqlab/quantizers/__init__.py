@@ -1,15 +1,20 @@
 """Vector quantizers: one forward pass, four decisions, a table of published methods."""
 
 from . import basic as _lines  # noqa: F401  each module writes its lines into the table
+from . import radius as _radius  # noqa: F401
+from . import rotation as _rotation  # noqa: F401
 from .assignments import Cosine, Nearest
 from .codebooks import AffineCodebook, Codebook, Table, TransformerCodebook
 from .estimators import LookAhead, StraightThrough
 from .neighbours import Attraction, Propagation
 from .quantizer import Quantized, VectorQuantizer
+from .radius import GeneralizedRadius
 from .registry import Method, Parts, make, method, methods, published
 from .revival import Revival
+from .rotation import Rotation
 from .schedules import Constant, Exponential, Schedule, Step, Warmup
 from .schedules import Cosine as CosineSchedule
+from .transforms import LowRankCodebook, MixingCodebook
 from .updates import CodebookLoss, MovingAverage, Update
 
 __all__ = [
@@ -21,14 +26,18 @@ __all__ = [
     "Cosine",
     "CosineSchedule",
     "Exponential",
+    "GeneralizedRadius",
     "LookAhead",
+    "LowRankCodebook",
     "Method",
+    "MixingCodebook",
     "MovingAverage",
     "Nearest",
     "Parts",
     "Propagation",
     "Quantized",
     "Revival",
+    "Rotation",
     "Schedule",
     "Step",
     "StraightThrough",
