@@ -29,6 +29,11 @@ def latents(*shape: int, seed: int = 1, **kwargs) -> torch.Tensor:
     return torch.randn(*shape, generator=torch.Generator().manual_seed(seed), **kwargs)
 
 
+def passes_the_code(q: VectorQuantizer) -> bool:
+    """False in training for an estimator whose value is by definition only near the code."""
+    return not (q.training and getattr(q.estimator, "approximates_code", False))
+
+
 def train_step(q: VectorQuantizer, z: torch.Tensor, optimizer: torch.optim.Optimizer | None):
     out = q(z)
     if optimizer is not None:
@@ -63,7 +68,9 @@ def test_output_is_the_code_bit_for_bit(name, options, training):
     assert quantized.shape == z.shape and quantized.dtype == z.dtype
     assert indices.shape == (3, 7) and indices.dtype == torch.int64
     assert loss.shape == () and out.terms["commitment"].shape == ()
-    assert torch.equal(quantized, q.codebook()[indices])
+    assert torch.equal(q.decode(indices), q.codebook()[indices])
+    if not passes_the_code(q):
+        pytest.skip("this estimator is defined by a value other than the code; evaluation has it")
     assert torch.equal(quantized, q.decode(indices))
 
 
@@ -157,7 +164,8 @@ def test_float64_end_to_end(name, options):
     z = latents(64, 4, dtype=torch.float64).requires_grad_()
     out = q(z)
     assert out.quantized.dtype == out.loss.dtype == torch.float64
-    assert torch.equal(out.quantized, q.codebook()[out.indices])
+    if passes_the_code(q):
+        assert torch.equal(out.quantized, q.codebook()[out.indices])
     q.eval()
     # Inside one cell the commitment is smooth, so its stated gradient must pass gradcheck.
     torch.autograd.gradcheck(lambda x: q(x).terms["commitment"], z[:8].detach().requires_grad_())
@@ -200,7 +208,8 @@ def test_half_precision_is_quantized_in_float32(name, options, dtype):
     assert out.loss.dtype == torch.float32
     assert torch.equal(out.indices, full.indices)
     torch.testing.assert_close(out.loss, full.loss, rtol=0, atol=0)
-    assert torch.equal(out.quantized, table[out.indices].to(dtype))
+    expected = table[out.indices] if passes_the_code(q) else full.quantized
+    assert torch.equal(out.quantized, expected.to(dtype))
 
 
 @every

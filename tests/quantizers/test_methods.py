@@ -6,7 +6,8 @@ import torch
 from vqlab import make, methods
 from vqlab.quantizers import CodebookLoss, MovingAverage, Revival, StraightThrough, VectorQuantizer
 
-ALL = ["vq", "ema", "ema-revival", "simvq", "nsvq", "transvq", "grit", "rotation"]
+ALL = ["vq", "ema", "ema-revival", "simvq", "nsvq", "transvq"]
+ALL += ["noise-substitution", "diveq", "grit", "rotation"]
 
 
 def test_the_table_names_every_decision_and_source():

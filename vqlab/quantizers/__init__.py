@@ -1,12 +1,14 @@
 """Vector quantizers: one forward pass, four decisions, a table of published methods."""
 
 from . import basic as _lines  # noqa: F401  each module writes its lines into the table
+from . import noise as _noise  # noqa: F401
 from . import radius as _radius  # noqa: F401
 from . import rotation as _rotation  # noqa: F401
 from .assignments import Cosine, Nearest
 from .codebooks import AffineCodebook, Codebook, Table, TransformerCodebook
 from .estimators import LookAhead, StraightThrough
 from .neighbours import Attraction, Propagation
+from .noise import Noise, NoiseSubstitution
 from .quantizer import Quantized, VectorQuantizer
 from .radius import GeneralizedRadius
 from .registry import Method, Parts, make, method, methods, published
@@ -33,6 +35,8 @@ __all__ = [
     "MixingCodebook",
     "MovingAverage",
     "Nearest",
+    "Noise",
+    "NoiseSubstitution",
     "Parts",
     "Propagation",
     "Quantized",
