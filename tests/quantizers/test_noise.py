@@ -52,8 +52,7 @@ def test_noise_substitution_is_differentiable_as_it_stands():
     def value(z, codes):
         return copy.deepcopy(estimator)(Batch(z, torch.arange(6), codes, codes))
 
-    # Nothing is stopped: numerical differences see the same gradient (forward() is not smooth
-    # in its stopped terms for DiVeQ, whose direction is stopped).
+    # Nothing is stopped, so numerical differences see the same gradient.
     z, codes = z.requires_grad_(), codes.requires_grad_()
     (got,) = torch.autograd.grad(value(z, codes).sum(), codes)
     step = 1e-6

@@ -120,5 +120,6 @@ def test_the_method_of_the_paper():
     q = make("rotation", 3, 8, seed=0)
     assert q.update[0].decay == 0.8 and q.estimator.radial
     assert not make("rotation", 3, 8, radial=False).estimator.radial
-    assert isinstance(make("rotation", 3, 8, estimator="straight-through").estimator,
-                      StraightThrough)
+    assert isinstance(
+        make("rotation", 3, 8, estimator="straight-through").estimator, StraightThrough
+    )

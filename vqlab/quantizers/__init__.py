@@ -1,12 +1,15 @@
 """Vector quantizers: one forward pass, four decisions, a table of published methods."""
 
 from . import basic as _lines  # noqa: F401  each module writes its lines into the table
+from . import ibq as _ibq  # noqa: F401
 from . import noise as _noise  # noqa: F401
 from . import radius as _radius  # noqa: F401
 from . import rotation as _rotation  # noqa: F401
 from .assignments import Cosine, Nearest
 from .codebooks import AffineCodebook, Codebook, Table, TransformerCodebook
 from .estimators import LookAhead, StraightThrough
+from .ibq import DoubleQuantization, LogitEntropy
+from .logits import DistanceLogits, DotProduct, IndexBackpropagation
 from .neighbours import Attraction, Propagation
 from .noise import Noise, NoiseSubstitution
 from .quantizer import Quantized, VectorQuantizer
@@ -27,8 +30,13 @@ __all__ = [
     "Constant",
     "Cosine",
     "CosineSchedule",
+    "DistanceLogits",
+    "DotProduct",
+    "DoubleQuantization",
     "Exponential",
     "GeneralizedRadius",
+    "IndexBackpropagation",
+    "LogitEntropy",
     "LookAhead",
     "LowRankCodebook",
     "Method",

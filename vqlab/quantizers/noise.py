@@ -81,8 +81,12 @@ class NoiseSubstitution(nn.Module):
     Raises:
         ValueError: a variance that is not positive.
 
-    Reference: Vali and Baeckstroem 2022 (NSVQ, IEEE Access 10); DiVeQ, arXiv 2509.26469. Both
-    formulas are known to us from secondary texts and a public library, not from the papers.
+    With g held fixed, the codes' gradient averages to zero over the directions: without
+    ``variance`` they learn only because g is taken at the noisy value.
+
+    Reference: Vali and Bäckström 2022 (NSVQ, IEEE Access 10), whose released code we follow (it
+    also replaces unused codes: see :class:`Revival`). DiVeQ, arXiv 2509.26469, is a reconstruction
+    from secondary texts and a public library.
     """
 
     uses_task_gradient = True
@@ -135,7 +139,7 @@ def _length(way: Tensor) -> Tensor:
     paper="Vali and Bäckström, IEEE Access 10; restated in arXiv 2509.26469",
     year=2022,
     equation="z + |c - z| v / |v|",
-    note="reconstruction from secondary texts; the papers use no loss: set commitment=0",
+    note="formula of the released code; no loss there (commitment=0), unused codes replaced",
 )
 def _noise_substitution(
     size: int, dim: int, seed: Any, *, init: str | Tensor = "uniform", weight: float = 0.0

@@ -117,9 +117,7 @@ def _grit(
     weight: float = 1.0,
 ) -> Parts:
     if transform not in TRANSFORMS:
-        raise ValueError(
-            f"unknown transform {transform!r}; choose one of {', '.join(TRANSFORMS)}"
-        )
+        raise ValueError(f"unknown transform {transform!r}; choose one of {', '.join(TRANSFORMS)}")
     if rank is not None and transform not in ("low-rank", "mixing"):
         raise ValueError(f"transform {transform!r} takes no rank, got {rank}")
     codebook: Codebook

@@ -104,11 +104,13 @@ class Update(nn.Module):
         weight: factor of the rule's terms in the loss.
         uses_task_gradient: whether codes get a part of the gradient arriving at the output.
         moves: whether :meth:`move` does anything.
+        trains_latents: whether the terms have a gradient to the latents, beside the commitment's.
     """
 
     weight: float = 1.0
     uses_task_gradient: bool = False
     moves: bool = False
+    trains_latents: bool = False
 
     def attach(self, codebook: Codebook) -> None:
         """Refuses, at construction, a codebook that the rule cannot serve."""
