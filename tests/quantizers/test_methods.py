@@ -7,7 +7,7 @@ from vqlab import make, methods
 from vqlab.quantizers import CodebookLoss, MovingAverage, Revival, StraightThrough, VectorQuantizer
 
 ALL = ["vq", "ema", "ema-revival", "simvq", "nsvq", "transvq"]
-ALL += ["ibq", "noise-substitution", "diveq", "grit", "rotation"]
+ALL += ["ibq", "noise-substitution", "diveq", "grit", "rotation", "gumbel", "sq-vae"]
 
 
 def test_the_table_names_every_decision_and_source():

@@ -5,6 +5,8 @@ from . import ibq as _ibq  # noqa: F401
 from . import noise as _noise  # noqa: F401
 from . import radius as _radius  # noqa: F401
 from . import rotation as _rotation  # noqa: F401
+from . import sampled as _sampled  # noqa: F401
+from . import sq_vae as _sq_vae  # noqa: F401
 from .assignments import Cosine, Nearest
 from .codebooks import AffineCodebook, Codebook, Table, TransformerCodebook
 from .estimators import LookAhead, StraightThrough
@@ -17,8 +19,10 @@ from .radius import GeneralizedRadius
 from .registry import Method, Parts, make, method, methods, published
 from .revival import Revival
 from .rotation import Rotation
+from .sampled import GumbelChoice, UniformPrior
 from .schedules import Constant, Exponential, Schedule, Step, Warmup
 from .schedules import Cosine as CosineSchedule
+from .sq_vae import GaussianPrior, MeanCode
 from .transforms import LowRankCodebook, MixingCodebook
 from .updates import CodebookLoss, MovingAverage, Update
 
@@ -34,11 +38,14 @@ __all__ = [
     "DotProduct",
     "DoubleQuantization",
     "Exponential",
+    "GaussianPrior",
     "GeneralizedRadius",
+    "GumbelChoice",
     "IndexBackpropagation",
     "LogitEntropy",
     "LookAhead",
     "LowRankCodebook",
+    "MeanCode",
     "Method",
     "MixingCodebook",
     "MovingAverage",
@@ -55,6 +62,7 @@ __all__ = [
     "StraightThrough",
     "Table",
     "TransformerCodebook",
+    "UniformPrior",
     "Update",
     "VectorQuantizer",
     "Warmup",

@@ -124,6 +124,7 @@ class IndexBackpropagation(nn.Module):
     def forward(self, batch: Batch) -> Tensor:
         """(N, D), equal to the chosen codes."""
         assert batch.logits is not None
-        # p - sg p is zero, so it gives the codes no gradient beyond that of the chosen one.
-        soft = torch.softmax(batch.logits, -1) @ batch.table.detach()
-        return batch.codes.detach() + carrier(batch.codes) + carrier(soft)
+        if batch.soft is None:  # a loss may have needed it before: N x K twice would be dear
+            # p - sg p is zero, so it gives the codes no gradient beyond that of the chosen one.
+            batch.soft = torch.softmax(batch.logits, -1) @ batch.table.detach()
+        return batch.codes.detach() + carrier(batch.codes) + carrier(batch.soft)

@@ -25,6 +25,7 @@ class Batch:
         codes: the chosen code of each latent, (N, D), with the gradient to the table.
         weights: (N,), 1 for a latent that counts and 0 for padding; None when all count.
         logits: (N, K) of an assignment that is defined by them, with their gradient; else None.
+        soft: (N, D), mean codes under the softmax of the logits, codes detached; once known.
         error: mean squared difference of latents and codes, detached, once it is known.
     """
 
@@ -34,6 +35,7 @@ class Batch:
     codes: Tensor
     weights: Tensor | None = None
     logits: Tensor | None = None
+    soft: Tensor | None = None
     error: Tensor | None = None
 
     def scale(self) -> Tensor:
