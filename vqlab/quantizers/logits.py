@@ -118,7 +118,9 @@ class IndexBackpropagation(nn.Module):
     Reference: Shi et al. 2024 (IBQ, arXiv 2412.02692), index backpropagation quantization.
     """
 
-    uses_task_gradient = True
+    # Codes do learn from the task. The flag asks for a drift in the task's place, which stands for
+    # one only where the latents get the whole gradient; here they get another.
+    uses_task_gradient = False
     needs_logits = True
 
     def forward(self, batch: Batch) -> Tensor:

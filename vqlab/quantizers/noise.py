@@ -69,7 +69,11 @@ class NoiseSubstitution(nn.Module):
     .. math:: w = \mathrm{sg}\frac{v + c_k - z}{|v + c_k - z|}, \qquad
         v \sim \mathcal N(0, \sigma^2 I)
 
-    In evaluation the value is the code, with the gradient of straight-through.
+    With g held fixed, the codes' gradient averages to zero over the directions: without
+    ``variance`` they learn only because g is taken at the noisy value. Where latents are given
+    without a task, that of a decoder which is the identity is the codebook loss, since
+    :math:`|\hat z - z| = |c_k - z|`. In evaluation the value is the code, with the gradient of
+    straight-through.
 
     Args:
         variance: sigma^2 > 0, in the latents' units squared; None for noise of any direction.
@@ -81,15 +85,14 @@ class NoiseSubstitution(nn.Module):
     Raises:
         ValueError: a variance that is not positive.
 
-    With g held fixed, the codes' gradient averages to zero over the directions: without
-    ``variance`` they learn only because g is taken at the noisy value.
-
     Reference: Vali and Bäckström 2022 (NSVQ, IEEE Access 10), whose released code we follow (it
     also replaces unused codes: see :class:`Revival`). DiVeQ, arXiv 2509.26469, is a reconstruction
     from secondary texts and a public library.
     """
 
-    uses_task_gradient = True
+    # Codes do learn from the task. The flag asks for a drift in the task's place, which stands for
+    # one only where the latents get the whole gradient; here they get another.
+    uses_task_gradient = False
     approximates_code = True
 
     def __init__(

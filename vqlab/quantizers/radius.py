@@ -57,7 +57,9 @@ class GeneralizedRadius(nn.Module):
     radius; the functions and the formula are ours, after its relatives (arXiv 2509.26469).
     """
 
-    uses_task_gradient = True
+    # Codes do learn from the task. The flag asks for a drift in the task's place, which stands for
+    # one only where the latents get the whole gradient; here they get another.
+    uses_task_gradient = False
 
     def __init__(self, phi: str = "identity", scale: float | None = None) -> None:
         super().__init__()

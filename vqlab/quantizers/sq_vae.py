@@ -32,7 +32,9 @@ class MeanCode(nn.Module):
     Reference: Takida et al. 2022 (SQ-VAE, arXiv 2205.07547).
     """
 
-    uses_task_gradient = True
+    # Codes do learn from the task. The flag asks for a drift in the task's place, which stands for
+    # one only where the latents get the whole gradient; here they get another.
+    uses_task_gradient = False
     needs_logits = True
     approximates_code = True
 
