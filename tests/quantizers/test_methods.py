@@ -7,6 +7,7 @@ from vqlab import make, methods
 from vqlab.quantizers import CodebookLoss, MovingAverage, Revival, StraightThrough, VectorQuantizer
 
 ALL = ["vq", "ema", "ema-revival", "simvq", "nsvq", "transvq"]
+ALL += ["ibq", "noise-substitution", "diveq", "grit", "rotation", "gumbel", "sq-vae"]
 
 
 def test_the_table_names_every_decision_and_source():
@@ -31,7 +32,7 @@ def test_defaults_of_the_papers():
 
 
 def test_wrong_names_list_the_choices():
-    with pytest.raises(ValueError, match="vq, ema, ema-revival, simvq, nsvq, transvq"):
+    with pytest.raises(ValueError, match=", ".join(ALL)):
         make("vqvae", 2, 4)
     with pytest.raises(TypeError, match="decay.*it has init, weight"):
         make("vq", 2, 4, decay=0.9)

@@ -102,6 +102,10 @@ class VectorQuantizer(nn.Module):
                 )
         for rule in update:
             rule.attach(codebook)
+        for part in (self.assignment, self.estimator, *update):
+            check = getattr(part, "check", None)
+            if check is not None:
+                check(self)  # what a part needs of the others, beyond the codebook
 
     @property
     def codebook_size(self) -> int:

@@ -149,7 +149,7 @@ def _pick(draw: Tensor, allowed: Tensor | None, count: int) -> Tensor:
     return torch.searchsorted(cumulated, rank).clamp_max(count - 1)
 
 
-def hashed(seed: int, clock: Tensor, count: int, stream: int) -> Tensor:
+def hashed(seed: int | Tensor, clock: Tensor, count: int, stream: int) -> Tensor:
     """``count`` pseudo-random integers in [0, 2^53), a pure function of seed, clock and stream.
 
     A counter instead of a generator's state: the step is in the state_dict, so a resumed run, every

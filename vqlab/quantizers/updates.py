@@ -25,6 +25,7 @@ class Batch:
         codes: the chosen code of each latent, (N, D), with the gradient to the table.
         weights: (N,), 1 for a latent that counts and 0 for padding; None when all count.
         logits: (N, K) of an assignment that is defined by them, with their gradient; else None.
+        soft: (N, D), mean codes under the softmax of the logits, codes detached; once known.
         error: mean squared difference of latents and codes, detached, once it is known.
     """
 
@@ -34,6 +35,7 @@ class Batch:
     codes: Tensor
     weights: Tensor | None = None
     logits: Tensor | None = None
+    soft: Tensor | None = None
     error: Tensor | None = None
 
     def scale(self) -> Tensor:
@@ -104,11 +106,13 @@ class Update(nn.Module):
         weight: factor of the rule's terms in the loss.
         uses_task_gradient: whether codes get a part of the gradient arriving at the output.
         moves: whether :meth:`move` does anything.
+        trains_latents: whether the terms have a gradient to the latents, beside the commitment's.
     """
 
     weight: float = 1.0
     uses_task_gradient: bool = False
     moves: bool = False
+    trains_latents: bool = False
 
     def attach(self, codebook: Codebook) -> None:
         """Refuses, at construction, a codebook that the rule cannot serve."""
