@@ -1,6 +1,7 @@
 """Vector quantizers: one forward pass, four decisions, a table of published methods."""
 
 from . import basic as _lines  # noqa: F401  each module writes its lines into the table
+from .ancestors import Competitive, FrequencySensitive, OnlineKMeans, Wins
 from .assignments import Cosine, Nearest
 from .codebooks import AffineCodebook, Codebook, Table, TransformerCodebook
 from .estimators import LookAhead, StraightThrough
@@ -10,6 +11,7 @@ from .registry import Method, Parts, make, method, methods, published
 from .revival import Revival
 from .schedules import Constant, Exponential, Schedule, Step, Warmup
 from .schedules import Cosine as CosineSchedule
+from .topology import NeuralGas, SelfOrganizingMap
 from .updates import CodebookLoss, MovingAverage, Update
 
 __all__ = [
@@ -17,19 +19,24 @@ __all__ = [
     "Attraction",
     "Codebook",
     "CodebookLoss",
+    "Competitive",
     "Constant",
     "Cosine",
     "CosineSchedule",
     "Exponential",
+    "FrequencySensitive",
     "LookAhead",
     "Method",
     "MovingAverage",
     "Nearest",
+    "NeuralGas",
+    "OnlineKMeans",
     "Parts",
     "Propagation",
     "Quantized",
     "Revival",
     "Schedule",
+    "SelfOrganizingMap",
     "Step",
     "StraightThrough",
     "Table",
@@ -37,6 +44,7 @@ __all__ = [
     "Update",
     "VectorQuantizer",
     "Warmup",
+    "Wins",
     "make",
     "method",
     "methods",
