@@ -7,7 +7,7 @@ from vqlab import make, methods
 from vqlab.quantizers import CodebookLoss, MovingAverage, Revival, StraightThrough, VectorQuantizer
 
 ALL = ["vq", "ema", "ema-revival", "simvq", "nsvq", "transvq"]
-ALL += ["online-kmeans", "fscl", "som", "neural-gas"]
+ALL += ["online-kmeans", "fscl", "hyper-vq", "mlr-vq", "som", "neural-gas"]
 
 
 def test_the_table_names_every_decision_and_source():

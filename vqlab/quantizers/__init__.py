@@ -5,12 +5,20 @@ from .ancestors import Competitive, FrequencySensitive, OnlineKMeans, Wins
 from .assignments import Cosine, Nearest
 from .codebooks import AffineCodebook, Codebook, Table, TransformerCodebook
 from .estimators import LookAhead, StraightThrough
+from .hyperbolic import (
+    EuclideanLogits,
+    HyperbolicLogits,
+    HyperplaneCodebook,
+    Reconstruction,
+    SoftmaxStraightThrough,
+)
 from .neighbours import Attraction, Propagation
 from .quantizer import Quantized, VectorQuantizer
 from .registry import Method, Parts, make, method, methods, published
 from .revival import Revival
 from .schedules import Constant, Exponential, Schedule, Step, Warmup
 from .schedules import Cosine as CosineSchedule
+from .splitting import lbg
 from .topology import NeuralGas, SelfOrganizingMap
 from .updates import CodebookLoss, MovingAverage, Update
 
@@ -23,8 +31,11 @@ __all__ = [
     "Constant",
     "Cosine",
     "CosineSchedule",
+    "EuclideanLogits",
     "Exponential",
     "FrequencySensitive",
+    "HyperbolicLogits",
+    "HyperplaneCodebook",
     "LookAhead",
     "Method",
     "MovingAverage",
@@ -34,9 +45,11 @@ __all__ = [
     "Parts",
     "Propagation",
     "Quantized",
+    "Reconstruction",
     "Revival",
     "Schedule",
     "SelfOrganizingMap",
+    "SoftmaxStraightThrough",
     "Step",
     "StraightThrough",
     "Table",
@@ -45,6 +58,7 @@ __all__ = [
     "VectorQuantizer",
     "Warmup",
     "Wins",
+    "lbg",
     "make",
     "method",
     "methods",

@@ -1,7 +1,7 @@
 """Competitive learning, the ancestors: rules that move a table of codes without any gradient.
 
-They were stated for one latent at a time. Here a batch is one step: each latent's move is taken from
-the codes before it, and the moves are averaged.
+They were stated for one latent at a time. Here a batch is one step: the moves of its latents, all
+from the codes before the step, are averaged.
 """
 
 from __future__ import annotations
@@ -24,8 +24,7 @@ class Competitive(Update):
 
     .. math:: c_k \leftarrow c_k + \frac{\epsilon(t)}{N} \sum_n h_{nk}(t)\, (z_n - c_k)
 
-    This is the mean over the batch of the online rule's moves, all from the codes before the step;
-    with N = 1 it is the online rule. One presentation of a classical schedule is one step here.
+    With N = 1 it is the online rule. One presentation of a classical schedule is one step here.
 
     Args:
         rate: epsilon in (0, 1], a number or a schedule by training step.
@@ -69,10 +68,6 @@ class Competitive(Update):
     def advance(self) -> None:
         """One step of the schedules."""
         self.steps += 1
-
-    def extra_repr(self) -> str:
-        """The rate, for print()."""
-        return f"rate={self.rate}"
 
 
 class OnlineKMeans(Competitive):
@@ -175,8 +170,7 @@ class Wins(Update):
 
     .. math:: u_k \leftarrow u_k + |S_k|, \qquad u_k = 1 \text{ at first}
 
-    A code that another rule revives takes the mean count of the rest (ours): with a count of 1 it
-    would win almost every latent.
+    A revived code takes the mean count of the rest (ours): with 1 it would win almost all latents.
 
     Args:
         assignment: whose counts.
