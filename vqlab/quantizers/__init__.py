@@ -5,19 +5,14 @@ from .ancestors import Competitive, FrequencySensitive, OnlineKMeans, Wins
 from .assignments import Cosine, Nearest
 from .codebooks import AffineCodebook, Codebook, Table, TransformerCodebook
 from .estimators import LookAhead, StraightThrough
-from .hyperbolic import (
-    EuclideanLogits,
-    HyperbolicLogits,
-    HyperplaneCodebook,
-    Reconstruction,
-    SoftmaxStraightThrough,
-)
+from .hyperbolic import EuclideanLogits, HyperbolicLogits, HyperplaneCodebook
 from .neighbours import Attraction, Propagation
 from .quantizer import Quantized, VectorQuantizer
 from .registry import Method, Parts, make, method, methods, published
 from .revival import Revival
 from .schedules import Constant, Exponential, Schedule, Step, Warmup
 from .schedules import Cosine as CosineSchedule
+from .soft_choice import Reconstruction, SoftmaxStraightThrough
 from .splitting import lbg
 from .topology import NeuralGas, SelfOrganizingMap
 from .updates import CodebookLoss, MovingAverage, Update

@@ -11,12 +11,11 @@ import torch
 from torch import Tensor, nn
 
 from .codebooks import Codebook
-from .estimators import carrier
 from .initialisation import seeded
 from .poincare import TINY, length
 from .registry import Parts, published
 from .search import nearest
-from .updates import Batch, Update
+from .soft_choice import Reconstruction, SoftmaxStraightThrough
 
 
 class HyperplaneCodebook(Codebook):
@@ -64,9 +63,9 @@ class HyperplaneCodebook(Codebook):
 
     def hyperplanes(self) -> tuple[Tensor, Tensor, Tensor]:
         """Unit normals a (K, D), steepness |w| (K,) and offsets r (K,)."""
-        normals, offsets = self.normals, self.offsets
-        if normals.dtype.itemsize == 2:
-            normals, offsets = normals.float(), offsets.float()
+        # Half-precision parameters are used in float32.
+        working = self.working_dtype
+        normals, offsets = self.normals.to(working), self.offsets.to(working)
         steepness = length(normals)
         return normals / steepness, steepness[:, 0], offsets
 
@@ -167,78 +166,6 @@ class HyperbolicLogits(EuclideanLogits):
     def extra_repr(self) -> str:
         """The options, for print()."""
         return f"c={self.c}, clip={self.clip}"
-
-
-class SoftmaxStraightThrough(nn.Module):
-    r"""Passes the chosen code on; gradients see the softmax's mixture of all codes' choices.
-
-    .. math:: \hat z = \sum_k y_k c_k, \qquad y = e_{k^*} + p - \mathrm{sg}[p], \quad
-        p = \mathrm{softmax}(v / \tau)
-
-    The chosen code gets dL/dz; every logit gets p_k / tau * (dL/dz . c_k - sum_j p_j dL/dz . c_j).
-    Nothing is random.
-
-    Args:
-        temperature: tau > 0.
-
-    Raises:
-        ValueError: a temperature that is not > 0.
-    """
-
-    needs_logits = True
-    uses_task_gradient = True
-
-    def __init__(self, temperature: float = 1.0) -> None:
-        super().__init__()
-        if not temperature > 0:
-            raise ValueError(f"temperature must be > 0, got {temperature}")
-        self.temperature = temperature
-
-    def forward(self, batch: Batch) -> Tensor:
-        """(N, D), equal to the chosen codes."""
-        assert batch.logits is not None
-        mixture = (batch.logits / self.temperature).softmax(1) @ batch.table.detach()
-        return batch.codes.detach() + carrier(batch.codes) + carrier(mixture)
-
-    def extra_repr(self) -> str:
-        """The temperature, for print()."""
-        return f"temperature={self.temperature}"
-
-
-class Reconstruction(Update):
-    r"""The loss of a decoder that is the identity: latents against the codes that they chose.
-
-    .. math:: L = \tfrac{1}{ND} \sum_n \|\mathrm{sg}\, z_n - \hat z_n\|^2
-
-    with the gradient of the estimator at fixed latents: codes and logits learn, the encoder does
-    not. It stands in for a decoder where latents are given; with a decoder its weight may be 0.
-
-    Args:
-        assignment: that gives the logits. estimator: that sends gradients through them.
-        weight: factor in the loss.
-
-    Raises:
-        ValueError: a negative weight.
-    """
-
-    def __init__(
-        self, assignment: EuclideanLogits, estimator: SoftmaxStraightThrough, weight: float = 1.0
-    ) -> None:
-        super().__init__()
-        if weight < 0:
-            raise ValueError(f"the reconstruction's weight must be >= 0, got {weight}")
-        self.weight = weight
-        self._choice = (assignment, estimator)  # in a tuple, so that they are not its children
-
-    def terms(self, batch: Batch) -> dict[str, Tensor]:
-        """{"codebook": the loss above}."""
-        if not self.weight:
-            return {}
-        assignment, estimator = self._choice
-        z = batch.latents.detach()
-        _, logits = assignment(z, batch.table)
-        fixed = Batch(z, batch.indices, batch.table, batch.codes, batch.weights, logits)
-        return {"codebook": batch.mean_square(estimator(fixed), z)}
 
 
 def _parts(

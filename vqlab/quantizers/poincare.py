@@ -1,4 +1,4 @@
-"""The Poincare ball of curvature -c: addition, distance, and the maps to the plane at its centre."""
+"""The Poincare ball of curvature -c: addition, distance, and the maps at its centre."""
 
 from __future__ import annotations
 
