@@ -79,6 +79,8 @@ class Reconstruction(Update):
             return {}
         assignment, estimator = self._choice
         z = batch.latents.detach()
-        _, logits = assignment(z, batch.table)
+        logits = batch.logits
+        if batch.latents.requires_grad:  # else they are fixed already
+            _, logits = assignment(z, batch.table)
         fixed = Batch(z, batch.indices, batch.table, batch.codes, batch.weights, logits)
         return {"codebook": batch.mean_square(estimator(fixed), z)}
