@@ -12,11 +12,19 @@ import torch.distributed as dist
 from vqlab import make
 
 OPTIONS = {"init": "first-batch", "use_decay": 0.5, "decay": 0.8, "noise": 0.01}
+COMPETITIVE = ["online-kmeans", "fscl", "som", "neural-gas"]
 
 
 def latents(step: int) -> torch.Tensor:
     z = torch.randn(64, 2, generator=torch.Generator().manual_seed(step))
     return z + step  # moving, so that codes die and are revived
+
+
+def competitive(name: str, rank: int, world: int) -> torch.Tensor:
+    q = make(name, 2, 16, init=latents(0)[:16].double())
+    for step in range(10):
+        q(latents(step)[rank::world].double())
+    return q.codebook()
 
 
 def worker(rank: int, port: str, folder: str) -> None:
@@ -27,6 +35,7 @@ def worker(rank: int, port: str, folder: str) -> None:
     for step in range(30):
         q(latents(step)[rank::2])
     torch.save(q.state_dict(), f"{folder}/{rank}.pt")
+    torch.save({name: competitive(name, rank, 2) for name in COMPETITIVE}, f"{folder}/c{rank}.pt")
     dist.destroy_process_group()
 
 
@@ -43,6 +52,10 @@ def test_every_process_holds_the_same_codes(tmp_path):
     a, b = (torch.load(tmp_path / f"{r}.pt") for r in range(2))
     for key in a:
         assert torch.equal(a[key], b[key]), key
+    a_codes, b_codes = (torch.load(tmp_path / f"c{r}.pt") for r in range(2))
+    for name in COMPETITIVE:
+        assert torch.equal(a_codes[name], b_codes[name]), name
+        torch.testing.assert_close(a_codes[name], competitive(name, 0, 1), rtol=1e-9, atol=1e-9)
     # The statistics are those of both halves: 64 latents a step, not 32.
     assert 32 < float(a["update.0.counts"].sum()) <= 64 + 1e-3
 

@@ -18,6 +18,7 @@ from ..quantizers.quantizer import VectorQuantizer
 from ..quantizers.registry import make
 from ..quantizers.registry import method as method_line
 from ..quantizers.schedules import Schedule, as_schedule
+from ..quantizers.splitting import lbg
 from .motions import Motion, make_motion
 from .observe import observe
 from .run import Run
@@ -67,7 +68,7 @@ def simulate(
             optimizer: the run's settings say None for both, whatever was given.
         optimizer: default "sgd" for free tables, "adam" for codebooks made by a map.
         init: first codes of free tables: "normal", "uniform" (±1/K), "first-batch" (K of the
-            points), "kmeans" (of all points), or an array (K, D).
+            points), "kmeans" or "lbg" (splitting) of all points, or an array (K, D).
         seed: of the run.
         record: number of frames, evenly spaced; "all" steps; or the steps to record.
         probe: points kept in the recording.
@@ -207,6 +208,8 @@ def _first_codes(
             f"init {init!r} needs at least as many points as codes: {size} codes, "
             f"{len(start)} points"
         )
+    if init == "lbg":
+        return lbg(torch.from_numpy(start), size).numpy()
     if init == "kmeans":
         return kmeans_optimum(start, size, n_init=1, seed=seed)[1]
     return start[rng.choice(len(start), size, replace=False)]

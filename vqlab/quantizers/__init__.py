@@ -7,9 +7,11 @@ from . import radius as _radius  # noqa: F401
 from . import rotation as _rotation  # noqa: F401
 from . import sampled as _sampled  # noqa: F401
 from . import sq_vae as _sq_vae  # noqa: F401
+from .ancestors import Competitive, FrequencySensitive, OnlineKMeans, Wins
 from .assignments import Cosine, Nearest
 from .codebooks import AffineCodebook, Codebook, Table, TransformerCodebook
 from .estimators import LookAhead, StraightThrough
+from .hyperbolic import EuclideanLogits, HyperbolicLogits, HyperplaneCodebook
 from .ibq import DoubleQuantization, LogitEntropy
 from .logits import DistanceLogits, DotProduct, IndexBackpropagation
 from .neighbours import Attraction, Propagation
@@ -22,7 +24,10 @@ from .rotation import Rotation
 from .sampled import GumbelChoice, UniformPrior
 from .schedules import Constant, Exponential, Schedule, Step, Warmup
 from .schedules import Cosine as CosineSchedule
+from .soft_choice import Reconstruction, SoftmaxStraightThrough
+from .splitting import lbg
 from .sq_vae import GaussianPrior, MeanCode
+from .topology import NeuralGas, SelfOrganizingMap
 from .transforms import LowRankCodebook, MixingCodebook
 from .updates import CodebookLoss, MovingAverage, Update
 
@@ -31,16 +36,21 @@ __all__ = [
     "Attraction",
     "Codebook",
     "CodebookLoss",
+    "Competitive",
     "Constant",
     "Cosine",
     "CosineSchedule",
     "DistanceLogits",
     "DotProduct",
     "DoubleQuantization",
+    "EuclideanLogits",
     "Exponential",
+    "FrequencySensitive",
     "GaussianPrior",
     "GeneralizedRadius",
     "GumbelChoice",
+    "HyperbolicLogits",
+    "HyperplaneCodebook",
     "IndexBackpropagation",
     "LogitEntropy",
     "LookAhead",
@@ -50,14 +60,19 @@ __all__ = [
     "MixingCodebook",
     "MovingAverage",
     "Nearest",
+    "NeuralGas",
     "Noise",
     "NoiseSubstitution",
+    "OnlineKMeans",
     "Parts",
     "Propagation",
     "Quantized",
+    "Reconstruction",
     "Revival",
     "Rotation",
     "Schedule",
+    "SelfOrganizingMap",
+    "SoftmaxStraightThrough",
     "Step",
     "StraightThrough",
     "Table",
@@ -66,6 +81,8 @@ __all__ = [
     "Update",
     "VectorQuantizer",
     "Warmup",
+    "Wins",
+    "lbg",
     "make",
     "method",
     "methods",

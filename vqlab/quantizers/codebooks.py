@@ -57,8 +57,8 @@ class Table(Codebook):
 
     Args:
         codebook_size: K. dim: D.
-        init: "uniform" (±1/K), "normal" (standard normal), "first-batch", "kmeans" (of the first
-            training batch), or a tensor (K, D).
+        init: "uniform" (±1/K), "normal" (standard normal), "first-batch", "kmeans" or "lbg"
+            (splitting) of the first training batch, or a tensor (K, D).
         trainable: a Parameter for gradients, or a buffer that a rule moves.
         seed: int or torch.Generator for the start; None draws from torch's own generator.
 

@@ -1,4 +1,4 @@
-"""Where codes start: at random, on latents of the first batch, or on their k-means."""
+"""Where codes start: at random, on latents of the first batch, or on their k-means or splitting."""
 
 from __future__ import annotations
 
@@ -7,8 +7,9 @@ import torch.distributed as dist
 from torch import Tensor
 
 from .search.checks import refuse_nonfinite
+from .splitting import lbg
 
-DATA_DRIVEN = ("first-batch", "kmeans")
+DATA_DRIVEN = ("first-batch", "kmeans", "lbg")
 CHOICES = ("uniform", "normal", *DATA_DRIVEN)
 
 
@@ -50,7 +51,7 @@ def first_codes(
     noise of a hundredth of the spread, so that no two codes coincide.
 
     Raises:
-        ValueError: "kmeans" with more codes than latents; latents that are not finite.
+        ValueError: "kmeans" or "lbg" with more codes than latents; latents that are not finite.
     """
     count = latents.shape[0]
     if not bool(torch.isfinite(latents).all()):
@@ -67,6 +68,8 @@ def first_codes(
         points = latents.detach().cpu().double().numpy()
         centers = KMeans(codebook_size, n_init=1, random_state=state).fit(points).cluster_centers_
         codes = torch.from_numpy(centers).to(latents)
+    elif init == "lbg":
+        codes = lbg(latents.detach(), codebook_size)
     else:
         order = torch.randperm(count, generator=generator)[:codebook_size]
         repeats = torch.randint(count, (codebook_size - len(order),), generator=generator)

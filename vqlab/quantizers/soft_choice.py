@@ -1,0 +1,86 @@
+"""Gradients through the choice: the softmax over the logits stands in for the one code taken."""
+
+from __future__ import annotations
+
+from torch import Tensor, nn
+
+from .estimators import carrier
+from .updates import Batch, Update
+
+
+class SoftmaxStraightThrough(nn.Module):
+    r"""Passes the chosen code on; gradients see the softmax's mixture of all codes' choices.
+
+    .. math:: \hat z = \sum_k y_k c_k, \qquad y = e_{k^*} + p - \mathrm{sg}[p], \quad
+        p = \mathrm{softmax}(v / \tau)
+
+    The chosen code gets dL/dz; every logit gets p_k / tau * (dL/dz . c_k - sum_j p_j dL/dz . c_j).
+    Nothing is random.
+
+    Args:
+        temperature: tau > 0.
+
+    Raises:
+        ValueError: a temperature that is not > 0.
+    """
+
+    needs_logits = True
+    # Codes do learn from the task. The flag asks for a drift in the task's place, and that stands
+    # for a task only where the latents get its whole gradient, which here the softmax takes apart.
+    uses_task_gradient = False
+
+    def __init__(self, temperature: float = 1.0) -> None:
+        super().__init__()
+        if not temperature > 0:
+            raise ValueError(f"temperature must be > 0, got {temperature}")
+        self.temperature = temperature
+
+    def forward(self, batch: Batch) -> Tensor:
+        """(N, D), equal to the chosen codes."""
+        assert batch.logits is not None
+        mixture = (batch.logits / self.temperature).softmax(1) @ batch.table.detach()
+        return batch.codes.detach() + carrier(batch.codes) + carrier(mixture)
+
+    def extra_repr(self) -> str:
+        """The temperature, for print()."""
+        return f"temperature={self.temperature}"
+
+
+class Reconstruction(Update):
+    r"""The loss of a decoder that is the identity: latents against the codes that they chose.
+
+    .. math:: L = \tfrac{1}{ND} \sum_n \|\mathrm{sg}\, z_n - \hat z_n\|^2
+
+    with the gradient of the estimator at fixed latents: codes and logits learn, the encoder does
+    not. It stands in for a decoder where latents are given; with a decoder its weight may be 0.
+
+    Args:
+        assignment: that gives the logits. estimator: that sends gradients through them.
+        weight: factor in the loss.
+
+    Raises:
+        ValueError: a negative weight, or an assignment that gives no logits.
+    """
+
+    def __init__(
+        self, assignment: nn.Module, estimator: nn.Module, weight: float = 1.0
+    ) -> None:
+        super().__init__()
+        if weight < 0:
+            raise ValueError(f"the reconstruction's weight must be >= 0, got {weight}")
+        if not getattr(assignment, "gives_logits", False):
+            raise ValueError(f"{type(assignment).__name__} chooses without logits to learn")
+        self.weight = weight
+        self._choice = (assignment, estimator)  # in a tuple, so that they are not its children
+
+    def terms(self, batch: Batch) -> dict[str, Tensor]:
+        """{"codebook": the loss above}."""
+        if not self.weight:
+            return {}
+        assignment, estimator = self._choice
+        z = batch.latents.detach()
+        logits = batch.logits
+        if batch.latents.requires_grad:  # else they are fixed already
+            _, logits = assignment(z, batch.table)
+        fixed = Batch(z, batch.indices, batch.table, batch.codes, batch.weights, logits)
+        return {"codebook": batch.mean_square(estimator(fixed), z)}
