@@ -1,6 +1,7 @@
 """Vector quantizers: one forward pass, four decisions, a table of published methods."""
 
 from . import basic as _lines  # noqa: F401  each module writes its lines into the table
+from .anchors import Anchors
 from .assignments import Cosine, Nearest
 from .codebooks import AffineCodebook, Codebook, Table, TransformerCodebook
 from .estimators import LookAhead, StraightThrough
@@ -14,6 +15,7 @@ from .updates import CodebookLoss, MovingAverage, Update
 
 __all__ = [
     "AffineCodebook",
+    "Anchors",
     "Attraction",
     "Codebook",
     "CodebookLoss",
