@@ -8,6 +8,7 @@ from .estimators import LookAhead, StraightThrough
 from .neighbours import Attraction, Propagation
 from .quantizer import Quantized, VectorQuantizer
 from .registry import Method, Parts, make, method, methods, published
+from .regularisers import Contrast, Entropy, Orthogonality
 from .revival import Revival
 from .schedules import Constant, Exponential, Schedule, Step, Warmup
 from .schedules import Cosine as CosineSchedule
@@ -20,13 +21,16 @@ __all__ = [
     "Codebook",
     "CodebookLoss",
     "Constant",
+    "Contrast",
     "Cosine",
     "CosineSchedule",
+    "Entropy",
     "Exponential",
     "LookAhead",
     "Method",
     "MovingAverage",
     "Nearest",
+    "Orthogonality",
     "Parts",
     "Propagation",
     "Quantized",

@@ -12,9 +12,10 @@ from torch import Tensor
 from .codebooks import Codebook, Table
 from .neighbours import BLOCK, distances
 from .registry import Parts, published
+from .regularisers import Contrast
 from .revival import Replacement, hashed, picked
 from .search import nearest
-from .updates import Cells, CodebookLoss
+from .updates import Cells, CodebookLoss, Update
 
 ANCHORS = ("closest", "probrandom", "random")
 SIMILARITIES = ("l2", "cosine")
@@ -214,8 +215,10 @@ def _cvq(
     weight: float = 1.0,
 ) -> Parts:
     start = seed.initial_seed() % 2**31 if seed is not None else 0
-    rules = [
+    rules: list[Update] = [
         CodebookLoss(weight),
         Anchors(anchors, similarity, decay, epsilon, first_batch, start),
     ]
+    if contrast:
+        rules.append(Contrast(similarity, weight=contrast))
     return Parts(Table(size, dim, init, seed=seed), rules)
