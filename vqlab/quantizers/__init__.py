@@ -3,6 +3,7 @@
 from . import basic as _lines  # noqa: F401  each module writes its lines into the table
 from .anchors import Anchors
 from .assignments import Cosine, Nearest
+from .bridge import BridgeCodebook
 from .codebooks import AffineCodebook, Codebook, Table, TransformerCodebook
 from .estimators import LookAhead, StraightThrough
 from .neighbours import Attraction, Propagation
@@ -10,7 +11,7 @@ from .quantizer import Quantized, VectorQuantizer
 from .registry import Method, Parts, make, method, methods, published
 from .regularisers import Contrast, Entropy, Orthogonality
 from .revival import Revival
-from .schedules import Constant, Exponential, Schedule, Step, Warmup
+from .schedules import Constant, Exponential, LearningAnnealing, Schedule, Step, Warmup
 from .schedules import Cosine as CosineSchedule
 from .updates import CodebookLoss, MovingAverage, Update
 
@@ -18,6 +19,7 @@ __all__ = [
     "AffineCodebook",
     "Anchors",
     "Attraction",
+    "BridgeCodebook",
     "Codebook",
     "CodebookLoss",
     "Constant",
@@ -26,6 +28,7 @@ __all__ = [
     "CosineSchedule",
     "Entropy",
     "Exponential",
+    "LearningAnnealing",
     "LookAhead",
     "Method",
     "MovingAverage",

@@ -52,6 +52,7 @@ class Anchors(Replacement):
     before the next assignment instead keeps ``quantized`` equal to ``codebook()[indices]``.
     """
 
+    key: Tensor
     frequency: Tensor
     clock: Tensor
     pool: Tensor
@@ -76,8 +77,10 @@ class Anchors(Replacement):
             raise ValueError(f"decay must lie in [0, 1), got {decay}")
         if epsilon < 0:
             raise ValueError(f"epsilon must be >= 0, got {epsilon}")
-        self.anchors, self.similarity, self.seed = anchors, similarity, seed
+        self.anchors, self.similarity = anchors, similarity
         self.decay, self.epsilon, self.first_batch = decay, epsilon, first_batch
+        # In the state, so that a resumed run draws on and runs under vmap draw each their own.
+        self.register_buffer("key", torch.tensor(seed))
 
     def attach(self, codebook: Codebook) -> None:
         """Needs a free table."""
@@ -142,7 +145,7 @@ class Anchors(Replacement):
         # One latent per code by inverting the cumulated softmax, in blocks of codes.
         center = z.mean(0)
         z, codes = z - center, codes - center
-        uniform = hashed(self.seed, self.clock, codes.shape[0], stream=0).double() / 2.0**53
+        uniform = hashed(self.key, self.clock, codes.shape[0], stream=0).double() / 2.0**53
         uniform = uniform.to(codes)[:, None]
         # Minus half the squared distance of unit vectors is their cosine less one.
         factor = -1.0 if self.similarity == "l2" else -0.5
@@ -159,11 +162,12 @@ class Anchors(Replacement):
     def _pooled(self, latents: Tensor, weights: Tensor | None, usable: Tensor) -> Tensor:
         count, size = latents.shape[0], self.pool.shape[0]
         first, second = (
-            hashed(self.seed, self.clock, size, stream).to(latents.device) for stream in (0, 1)
+            hashed(self.key, self.clock, size, stream).to(latents.device) for stream in (0, 1)
         )
         valid = latents.new_ones(count) if weights is None else weights
         if count >= size:
-            pool, filled = latents[picked(first, weights, count)], torch.full_like(self.filled, size)
+            pool = latents[picked(first, weights, count)]
+            filled = torch.full_like(self.filled, size)
         else:
             # A ring: the latents follow each other, padding lands in a row that is cut off.
             rank = self.filled + (valid > 0).to(torch.int64).cumsum(0) - 1

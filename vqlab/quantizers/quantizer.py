@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import nullcontext
+from copy import deepcopy
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, cast
 
@@ -264,6 +265,22 @@ class VectorQuantizer(nn.Module):
         codes = self.codebook()[indices.clamp_min(0)]
         codes = torch.where((indices >= 0)[..., None], codes, 0.0)
         return codes.movedim(-1, 1) if self.channel_first and codes.ndim > 1 else codes
+
+    def fold(self) -> VectorQuantizer:
+        """A copy for inference: the finished codes in a free table, same choice, same output.
+
+        Whatever made the codes (a map, a transformer) is left behind, and the rules by which they
+        learn with it: the copy stands in evaluation mode and has the commitment as its only loss.
+
+        Raises:
+            ValueError: the codes still wait for the first training batch.
+        """
+        assignment, estimator = deepcopy((self.assignment, self.estimator))
+        table = self.codebook.fold()
+        folded = VectorQuantizer(
+            table, assignment, estimator, (), self.commitment, self.channel_first
+        )
+        return folded.eval()
 
     def extra_repr(self) -> str:
         """K, D and beta, for print()."""

@@ -132,7 +132,8 @@ class Revival(Replacement):
         if self.source == "latent":
             fresh = latents.index_select(0, picked(draw, weights, latents.shape[0]))
         else:
-            fresh = table.index_select(0, picked(draw, (self.use >= self.threshold).to(table), size))
+            active = (self.use >= self.threshold).to(table)
+            fresh = table.index_select(0, picked(draw, active, size))
         if self.noise:
             fresh = fresh + self.noise * latents.std(0, correction=0) * self._normal(table)
         if dist.is_available() and dist.is_initialized():
@@ -167,7 +168,7 @@ def picked(draw: Tensor, allowed: Tensor | None, count: int) -> Tensor:
     return torch.searchsorted(cumulated, rank).clamp_max(count - 1)
 
 
-def hashed(seed: int, clock: Tensor, count: int, stream: int) -> Tensor:
+def hashed(seed: int | Tensor, clock: Tensor, count: int, stream: int) -> Tensor:
     """``count`` pseudo-random integers in [0, 2^53), a pure function of seed, clock and stream.
 
     A counter instead of a generator's state: the step is in the state_dict, so a resumed run, every
