@@ -13,6 +13,7 @@ from .regularisers import Contrast, Entropy, Orthogonality
 from .revival import Revival
 from .schedules import Constant, Exponential, LearningAnnealing, Schedule, Step, Warmup
 from .schedules import Cosine as CosineSchedule
+from .transport import Transport
 from .updates import CodebookLoss, MovingAverage, Update
 
 __all__ = [
@@ -43,6 +44,7 @@ __all__ = [
     "StraightThrough",
     "Table",
     "TransformerCodebook",
+    "Transport",
     "Update",
     "VectorQuantizer",
     "Warmup",

@@ -154,7 +154,8 @@ class VectorQuantizer(nn.Module):
         if moves or (self.training and not codebook.initialized):
             self._prepare(z, weights, rules)
         table = codebook()
-        chosen = self.assignment(z, table)
+        shared = getattr(self.assignment, "uses_weights", False)  # a choice that latents share
+        chosen = self.assignment(z, table, weights) if shared else self.assignment(z, table)
         indices, logits = chosen if isinstance(chosen, tuple) else (chosen, None)
         if moves:
             with torch.no_grad():
