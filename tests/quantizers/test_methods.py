@@ -6,7 +6,7 @@ import torch
 from vqlab import make, methods
 from vqlab.quantizers import CodebookLoss, MovingAverage, Revival, StraightThrough, VectorQuantizer
 
-ALL = ["vq", "ema", "ema-revival", "simvq", "nsvq", "transvq", "cvq", "fvq", "ot-vq"]
+ALL = ["vq", "ema", "ema-revival", "simvq", "nsvq", "transvq", "affine-vq", "cvq", "fvq", "ot-vq"]
 
 
 def test_the_table_names_every_decision_and_source():

@@ -1,6 +1,7 @@
 """Vector quantizers: one forward pass, four decisions, a table of published methods."""
 
 from . import basic as _lines  # noqa: F401  each module writes its lines into the table
+from .affine import MatchedCodebook, RunningStatistics
 from .anchors import Anchors
 from .assignments import Cosine, Nearest
 from .bridge import BridgeCodebook
@@ -31,6 +32,7 @@ __all__ = [
     "Exponential",
     "LearningAnnealing",
     "LookAhead",
+    "MatchedCodebook",
     "Method",
     "MovingAverage",
     "Nearest",
@@ -39,6 +41,7 @@ __all__ = [
     "Propagation",
     "Quantized",
     "Revival",
+    "RunningStatistics",
     "Schedule",
     "Step",
     "StraightThrough",
