@@ -88,8 +88,6 @@ class RunningStatistics(Update):
     def prepare(self, latents: Tensor, weights: Tensor | None, codebook: Codebook) -> Tensor | None:
         """One step of the statistics."""
         assert isinstance(codebook, MatchedCodebook)
-        if latents.shape[0] == 0:
-            return None
         valid = torch.ones_like(latents[:, :1]) if weights is None else weights[:, None]
         count = summed(valid.sum())
         mean = summed((latents * valid).sum(0)) / count.clamp_min(1.0)

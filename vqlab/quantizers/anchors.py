@@ -113,7 +113,10 @@ class Anchors(Replacement):
         latents = torch.where(usable, latents, 0.0)
         anchors = self._anchors(latents, weights, table, usable)
         if dist.is_available() and dist.is_initialized():
+            first = usable.to(torch.uint8)  # the anchors are the first process's, or nobody moves
+            dist.broadcast(first, 0)
             dist.broadcast(anchors, 0)
+            usable = first > 0
         alpha = torch.where(usable, self.alpha(), 0.0).to(table.dtype)
         moved = torch.lerp(table, anchors, alpha[:, None])
         # A share of zero leaves the code untouched to the last bit.

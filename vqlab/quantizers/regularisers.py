@@ -196,10 +196,10 @@ class Contrast(Regulariser):
     def _closed_form(
         self, z: Tensor, table: Tensor, weights: Tensor | None
     ) -> tuple[Tensor, Tensor]:
-        (count, size), half = (z.shape[0], table.shape[0]), self.similarity == "cosine"
+        (count, size), cosine = (z.shape[0], table.shape[0]), self.similarity == "cosine"
         if count == 0:
             return z.new_zeros(()), torch.zeros_like(table)
-        center = z.mean(0) if not half else torch.zeros_like(z[0])
+        center = z.mean(0) if not cosine else torch.zeros_like(z[0])
         z, table = z - center, table - center
         valid = torch.ones_like(z[:, 0]) if weights is None else weights
         total = valid.sum()
@@ -210,7 +210,7 @@ class Contrast(Regulariser):
         worst = (rank >= total - total // 2) & (rank < total)
         value, pulls = z.new_zeros(()), []
         for codes in table.split(max(1, BLOCK // count)):
-            scores = codes @ z.T if half else -distances(codes, z)
+            scores = codes @ z.T if cosine else -distances(codes, z)
             ordered, order = scores.masked_fill(valid == 0, -torch.inf).sort(1, descending=True)
             finite = torch.where(rank < total, ordered, 0.0)
             positive = (finite * best).sum(1, keepdim=True) / most / self.temperature
@@ -221,7 +221,7 @@ class Contrast(Regulariser):
             slope = (p[:, :1] - 1) * (best & (rank < total)) / most + p[:, 1:]
             slope = torch.zeros_like(slope).scatter(1, order, slope) / self.temperature
             pull = slope @ z
-            pulls.append(pull if half else 2 * (pull - slope.sum(1, keepdim=True) * codes))
+            pulls.append(pull if cosine else 2 * (pull - slope.sum(1, keepdim=True) * codes))
         alive = (total > 0).to(z)
         return alive * value / size, alive * torch.cat(pulls) / size
 
