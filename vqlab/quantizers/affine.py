@@ -26,6 +26,9 @@ class MatchedCodebook(Codebook):
     Args:
         codebook_size: K. dim: D.
         seed: int or torch.Generator for C, standard normal; None draws from torch's own generator.
+
+    Source: VQ-STE++, Huh et al. 2023 (arXiv 2305.08842), affine re-parameterization. The paper's
+    text was not available: this is a reconstruction from descriptions of it.
     """
 
     latent_mean: Tensor
@@ -66,6 +69,8 @@ class RunningStatistics(Update):
 
     Raises:
         ValueError: a decay outside [0, 1); a codebook of another kind.
+
+    Source: as the codebook's, a reconstruction.
     """
 
     moves = True
