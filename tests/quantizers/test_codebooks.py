@@ -141,3 +141,21 @@ def test_the_global_random_state_is_left_alone():
     make("simvq", 2, 4, seed=0)
     make("vq", 2, 4, seed=0)
     assert torch.equal(torch.rand(3), expected)
+
+
+def test_folding_keeps_choice_layout_and_precision():
+    q = make("simvq", 3, 10, assignment="cosine", channel_first=True, seed=0).double()
+    z = torch.randn(2, 3, 4, 5, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    folded = q.fold()
+    assert isinstance(folded.codebook, Table) and not list(folded.parameters())
+    a, b = q(z), folded(z)
+    assert torch.equal(a.indices, b.indices) and torch.equal(a.quantized, b.quantized)
+    assert torch.equal(q.decode(a.indices), folded.decode(a.indices))
+    loaded = make("ema", 3, 10, assignment="cosine", channel_first=True).double()
+    loaded.codebook.load_state_dict(folded.codebook.state_dict())
+    assert torch.equal(loaded.eval()(z).quantized, a.quantized)
+
+
+def test_there_is_nothing_to_fold_before_the_first_batch():
+    with pytest.raises(ValueError, match="first training batch"):
+        make("vq", 3, 10, init="kmeans").fold()

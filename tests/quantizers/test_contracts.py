@@ -9,7 +9,7 @@ from torch.func import functional_call, stack_module_state, vmap
 from vqlab import VectorQuantizer, make, methods
 from vqlab.quantizers import DotProduct, GumbelChoice
 
-SMALL = {"transvq": {"width": 16}}
+SMALL = {"transvq": {"width": 16}, "fvq": {"width": 8}}
 NAMES = [line.name for line in methods()]
 FORMS = ["released", "figure", "followup", "propagation"]
 CASES = [(name, {}) for name in NAMES if name != "nsvq"] + [("nsvq", {"form": f}) for f in FORMS]
@@ -23,6 +23,8 @@ BY_LOGITS = "chooses by logits, not by distance: its choice is tested in test_hy
 SURROGATE = "gradients of a surrogate: checked against the closed form in test_hyperbolic"
 NOT_NEAREST = {"hyper-vq": BY_LOGITS, "mlr-vq": BY_LOGITS}
 NOT_ITS_SLOPE = {"hyper-vq": SURROGATE, "mlr-vq": SURROGATE}
+CASES += [("cvq", {"anchors": a}) for a in ("probrandom", "random")] + [("cvq", {"contrast": 1.0})]
+CASES += [("fvq", {"trainable_base": False})]
 every = pytest.mark.parametrize(
     "name, options", CASES, ids=["-".join([n, *map(str, o.values())]) for n, o in CASES]
 )
@@ -198,7 +200,12 @@ def test_float64_gradcheck_of_the_trained_loss(name, options):
         )
     if name in NOT_ITS_SLOPE:
         pytest.skip(NOT_ITS_SLOPE[name])
-    q = build(name, options, dim=2, size=4).double().eval()
+    q = build(name, options, dim=2, size=4).double()
+    if name == "fvq":  # starts with all codes at zero: a tie of all, where no loss is smooth
+        optimizer = optimizer_of(q)
+        for seed in range(5):
+            train_step(q, latents(8, 2, dtype=torch.float64, seed=seed), optimizer)
+    q.eval()
     trained = {k: p for k, p in q.named_parameters() if p.requires_grad}
     if not trained:
         pytest.skip("moved by a rule, without gradients")
@@ -365,3 +372,16 @@ def test_decode_takes_integers_of_any_width():
     ]:
         with pytest.raises(TypeError, match=f"indices must be a tensor of integers, got {given}"):
             q.decode(bad)
+@every
+def test_folded_codes_choose_and_give_the_same(name, options):
+    q = build(name, options)
+    for seed in range(3):
+        train_step(q, latents(48, 4, seed=seed), optimizer_of(q))
+    z, folded = latents(2, 32, 4, seed=9), q.eval().fold()
+    a, b = q(z), folded(z)
+    assert torch.equal(a.indices, b.indices) and torch.equal(a.quantized, b.quantized)
+    assert torch.equal(q.codebook(), folded.codebook()) and not folded.training
+    assert torch.equal(a.terms["commitment"], b.terms["commitment"]) and not list(folded.update)
+    assert not [p for p in folded.codebook.parameters() if p.requires_grad]
+    train_step(q.train(), latents(48, 4), optimizer_of(q))
+    assert torch.equal(folded(z).quantized, b.quantized)  # a copy of its own

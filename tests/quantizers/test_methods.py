@@ -9,6 +9,7 @@ from vqlab.quantizers import CodebookLoss, MovingAverage, Revival, StraightThrou
 ALL = ["vq", "ema", "ema-revival", "simvq", "nsvq", "transvq"]
 ALL += ["ibq", "noise-substitution", "diveq", "grit", "rotation", "gumbel", "sq-vae"]
 ALL += ["online-kmeans", "fscl", "hyper-vq", "mlr-vq", "som", "neural-gas"]
+ALL += ["affine-vq", "cvq", "fvq", "ot-vq"]
 
 
 def test_the_table_names_every_decision_and_source():

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from vqlab.quantizers import Constant, CosineSchedule, Exponential, Step, Warmup
+from vqlab.quantizers import Constant, CosineSchedule, Exponential, LearningAnnealing, Step, Warmup
 
 t = torch.tensor
 
@@ -37,3 +37,33 @@ def test_values(schedule, values):
 def test_values_that_are_no_bandwidth_are_refused(make):
     with pytest.raises(ValueError, match="> 0"):
         make()
+
+
+@pytest.mark.parametrize("shape", ["linear", "cosine", "constant"])
+def test_learning_annealing(shape):
+    m = LearningAnnealing(steps=1040, warmup=40, shape=shape)
+    end = 1.0 if shape == "constant" else 0.01
+    values = {0: 0.005, 20: 0.5025, 40: 1, 200: 1, 340: 1, 690: (1 + end) / 2, 1040: end, 2000: end}
+    for step, value in values.items():
+        assert float(m(t(step))) == pytest.approx(value, rel=1e-12)
+    assert float(LearningAnnealing(10)(t(0))) == 1
+
+
+def test_learning_annealing_moves_an_optimizers_rate():
+    m = LearningAnnealing(steps=100, warmup=10)
+    optimizer = torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=2.0)
+    follow = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda s: float(m(torch.tensor(s))))
+    seen = [follow.get_last_lr()[0]]
+    for _ in range(100):
+        optimizer.step()
+        follow.step()
+        seen.append(follow.get_last_lr()[0])
+    assert seen[0] == pytest.approx(0.01) and max(seen) == 2.0 and seen[-1] == pytest.approx(0.02)
+
+
+@pytest.mark.parametrize(
+    "options", [{"warmup": 100}, {"hold": 1.0}, {"shape": "square"}, {"end": 0.0}]
+)
+def test_learning_annealing_names_bad_settings(options):
+    with pytest.raises(ValueError, match=r"100 of 100|1\.0|square|0\.0"):
+        LearningAnnealing(100, **options)

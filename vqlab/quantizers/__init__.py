@@ -1,14 +1,11 @@
 """Vector quantizers: one forward pass, four decisions, a table of published methods."""
 
-from . import basic as _lines  # noqa: F401  each module writes its lines into the table
-from . import ibq as _ibq  # noqa: F401
-from . import noise as _noise  # noqa: F401
-from . import radius as _radius  # noqa: F401
-from . import rotation as _rotation  # noqa: F401
-from . import sampled as _sampled  # noqa: F401
-from . import sq_vae as _sq_vae  # noqa: F401
+from . import table as _table  # noqa: F401
+from .affine import MatchedCodebook, RunningStatistics
 from .ancestors import Competitive, FrequencySensitive, OnlineKMeans, Wins
+from .anchors import Anchors
 from .assignments import Cosine, Nearest
+from .bridge import BridgeCodebook
 from .codebooks import AffineCodebook, Codebook, Table, TransformerCodebook
 from .estimators import LookAhead, StraightThrough
 from .hyperbolic import EuclideanLogits, HyperbolicLogits, HyperplaneCodebook
@@ -19,30 +16,36 @@ from .noise import Noise, NoiseSubstitution
 from .quantizer import Quantized, VectorQuantizer
 from .radius import GeneralizedRadius
 from .registry import Method, Parts, make, method, methods, published
+from .regularisers import Contrast, Entropy, Orthogonality
 from .revival import Revival
 from .rotation import Rotation
 from .sampled import GumbelChoice, UniformPrior
-from .schedules import Constant, Exponential, Schedule, Step, Warmup
+from .schedules import Constant, Exponential, LearningAnnealing, Schedule, Step, Warmup
 from .schedules import Cosine as CosineSchedule
 from .soft_choice import Reconstruction, SoftmaxStraightThrough
 from .splitting import lbg
 from .sq_vae import GaussianPrior, MeanCode
 from .topology import NeuralGas, SelfOrganizingMap
 from .transforms import LowRankCodebook, MixingCodebook
+from .transport import Transport
 from .updates import CodebookLoss, MovingAverage, Update
 
 __all__ = [
     "AffineCodebook",
+    "Anchors",
     "Attraction",
+    "BridgeCodebook",
     "Codebook",
     "CodebookLoss",
     "Competitive",
     "Constant",
+    "Contrast",
     "Cosine",
     "CosineSchedule",
     "DistanceLogits",
     "DotProduct",
     "DoubleQuantization",
+    "Entropy",
     "EuclideanLogits",
     "Exponential",
     "FrequencySensitive",
@@ -52,9 +55,11 @@ __all__ = [
     "HyperbolicLogits",
     "HyperplaneCodebook",
     "IndexBackpropagation",
+    "LearningAnnealing",
     "LogitEntropy",
     "LookAhead",
     "LowRankCodebook",
+    "MatchedCodebook",
     "MeanCode",
     "Method",
     "MixingCodebook",
@@ -64,12 +69,14 @@ __all__ = [
     "Noise",
     "NoiseSubstitution",
     "OnlineKMeans",
+    "Orthogonality",
     "Parts",
     "Propagation",
     "Quantized",
     "Reconstruction",
     "Revival",
     "Rotation",
+    "RunningStatistics",
     "Schedule",
     "SelfOrganizingMap",
     "SoftmaxStraightThrough",
@@ -77,6 +84,7 @@ __all__ = [
     "StraightThrough",
     "Table",
     "TransformerCodebook",
+    "Transport",
     "UniformPrior",
     "Update",
     "VectorQuantizer",

@@ -2,7 +2,9 @@
 
 An assignment takes latents (N, D) and codes (K, D) and returns the indices (N,), int64. One that is
 defined by its N x K logits sets ``gives_logits`` and returns indices and logits, the latter with
-their gradients: an estimator that ``needs_logits`` finds them in the :class:`Batch`.
+their gradients: an estimator that ``needs_logits`` finds them in the :class:`Batch`. One in which
+the choice of a latent depends on the others sets ``uses_weights`` and gets the weights (N,), 0 for
+padding and 1 else, or None, as a third argument.
 """
 
 from __future__ import annotations

@@ -41,6 +41,19 @@ class Codebook(nn.Module):
     def initialize(self, latents: Tensor) -> None:
         """Sets the codes from the first training batch, where the codebook asked for it."""
 
+    @torch.no_grad()
+    def fold(self) -> Table:
+        """The finished codes as a free table that nothing trains, equal to the last bit.
+
+        Raises:
+            ValueError: the codes still wait for the first training batch.
+        """
+        if not self.initialized:
+            raise ValueError("the codes wait for the first training batch; there is none to fold")
+        codes = self()
+        folded = Table(self.codebook_size, self.dim, codes, trainable=False)
+        return folded.to(codes.device)
+
     def extra_repr(self) -> str:
         """K and D, for print()."""
         return f"codebook_size={self.codebook_size}, dim={self.dim}"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import nullcontext
+from copy import deepcopy
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, cast
 
@@ -159,7 +160,8 @@ class VectorQuantizer(nn.Module):
         if moves or (self.training and not codebook.initialized):
             self._prepare(z, weights, rules)
         table = codebook()
-        chosen = self.assignment(z, table)
+        shared = getattr(self.assignment, "uses_weights", False)  # a choice that latents share
+        chosen = self.assignment(z, table, weights) if shared else self.assignment(z, table)
         indices, logits = chosen if isinstance(chosen, tuple) else (chosen, None)
         if moves:
             with torch.no_grad():
@@ -281,6 +283,22 @@ class VectorQuantizer(nn.Module):
         codes = self.codebook()[indices.clamp_min(0)]
         codes = torch.where((indices >= 0)[..., None], codes, 0.0)
         return codes.movedim(-1, 1) if self.channel_first and codes.ndim > 1 else codes
+
+    def fold(self) -> VectorQuantizer:
+        """A copy for inference: the finished codes in a free table, same choice, same output.
+
+        Whatever made the codes (a map, a transformer) is left behind, and the rules by which they
+        learn with it: the copy stands in evaluation mode and has the commitment as its only loss.
+
+        Raises:
+            ValueError: the codes still wait for the first training batch.
+        """
+        assignment, estimator = deepcopy((self.assignment, self.estimator))
+        table = self.codebook.fold()
+        folded = VectorQuantizer(
+            table, assignment, estimator, (), self.commitment, self.channel_first
+        )
+        return folded.eval()
 
     def extra_repr(self) -> str:
         """K, D and beta, for print()."""

@@ -18,7 +18,37 @@ from .updates import Cells, Update
 SOURCES = ("latent", "active")
 
 
-class Revival(Update):
+class Replacement(Update):
+    """Base of the rules that put a code elsewhere at once, without a gradient.
+
+    The optimizer's moments of such a row start anew before the optimizer's next step, for any
+    torch.optim optimizer: old momentum would throw the code away from its new place.
+    """
+
+    moves = True
+    reborn: Tensor
+
+    def attach(self, codebook: Codebook) -> None:
+        """Needs a free table: the row of a shared map cannot be set alone."""
+        if not isinstance(codebook, Table):
+            name = type(self).__name__
+            raise ValueError(f"{name} needs a free Table, got {type(codebook).__name__}")
+        size = codebook.codebook_size
+        self.register_buffer("reborn", torch.zeros(size, dtype=torch.bool), persistent=False)
+        self._codebook = (codebook,)  # in a tuple, so that it is not this module's child
+        _watch(self)
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        super().__setstate__(state)
+        _watch(self)  # a copy has its own table, hence its own moments
+
+    def forget(self, replaced: Tensor, codebook: Table) -> None:
+        """Marks the codes in the (K,) bool mask, whose moments the optimizer forgets next."""
+        if isinstance(codebook.table, nn.Parameter):
+            self.reborn |= replaced  # until the optimizer's next step
+
+
+class Revival(Replacement):
     r"""Replaces each code whose use has fallen under a share of the uniform use.
 
     .. math:: u_k \leftarrow \gamma u_k + (1-\gamma) \frac{K |S_k|}{N}, \qquad
@@ -44,10 +74,8 @@ class Revival(Update):
     arXiv 2606.11363 (source "active").
     """
 
-    moves = True
     use: Tensor
     clock: Tensor
-    reborn: Tensor
 
     def __init__(
         self,
@@ -70,19 +98,10 @@ class Revival(Update):
         self.noise = noise if noise is not None else {"latent": 0.0, "active": 0.01}[source]
 
     def attach(self, codebook: Codebook) -> None:
-        """Needs a free table: the row of a shared map cannot be set alone."""
-        if not isinstance(codebook, Table):
-            raise ValueError(f"Revival needs a free Table, got {type(codebook).__name__}")
-        size = codebook.codebook_size
-        self.register_buffer("use", torch.ones(size))
+        """Needs a free table."""
+        super().attach(codebook)
+        self.register_buffer("use", torch.ones(codebook.codebook_size))
         self.register_buffer("clock", torch.zeros((), dtype=torch.int64))
-        self.register_buffer("reborn", torch.zeros(size, dtype=torch.bool), persistent=False)
-        self._codebook = (codebook,)  # in a tuple, so that it is not this module's child
-        _watch(self)
-
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        super().__setstate__(state)
-        _watch(self)  # a copy has its own table, hence its own moments
 
     def prepare(self, latents: Tensor, weights: Tensor | None, codebook: Codebook) -> Tensor | None:
         """Replaces the dead codes in place; their mask (K,)."""
@@ -93,8 +112,7 @@ class Revival(Update):
         dead = self.use < self.threshold
         fresh = self._replacements(latents, weights, codebook.table.detach())
         codebook.table.copy_(torch.where(dead[:, None], fresh, codebook.table))
-        if isinstance(codebook.table, nn.Parameter):
-            self.reborn |= dead  # until the optimizer's next step
+        self.forget(dead, codebook)
         return dead
 
     def reset(self, reborn: Tensor, table: Tensor) -> None:
@@ -112,9 +130,10 @@ class Revival(Update):
         size, dim = table.shape
         draw = hashed(self.seed, self.clock, size, stream=0).to(table.device)
         if self.source == "latent":
-            fresh = latents.index_select(0, _pick(draw, weights, latents.shape[0]))
+            fresh = latents.index_select(0, picked(draw, weights, latents.shape[0]))
         else:
-            fresh = table.index_select(0, _pick(draw, (self.use >= self.threshold).to(table), size))
+            active = (self.use >= self.threshold).to(table)
+            fresh = table.index_select(0, picked(draw, active, size))
         if self.noise:
             fresh = fresh + self.noise * latents.std(0, correction=0) * self._normal(table)
         if dist.is_available() and dist.is_initialized():
@@ -140,7 +159,7 @@ class Revival(Update):
         )
 
 
-def _pick(draw: Tensor, allowed: Tensor | None, count: int) -> Tensor:
+def picked(draw: Tensor, allowed: Tensor | None, count: int) -> Tensor:
     """Positions below ``count``, uniform over those with a positive weight in ``allowed``."""
     if allowed is None:
         return draw % count
@@ -164,10 +183,10 @@ def hashed(seed: int | Tensor, clock: Tensor, count: int, stream: int) -> Tensor
     return x & ((1 << 53) - 1)
 
 
-_WATCHED: WeakSet[Revival] = WeakSet()
+_WATCHED: WeakSet[Replacement] = WeakSet()
 
 
-def _watch(rule: Revival) -> None:
+def _watch(rule: Replacement) -> None:
     _install()
     _WATCHED.add(rule)
 

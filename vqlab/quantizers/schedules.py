@@ -107,6 +107,57 @@ class Warmup(Schedule):
         return torch.where(step < self.steps, self.start + share * (later - self.start), later)
 
 
+@dataclass(frozen=True)
+class LearningAnnealing(Schedule):
+    r"""FVQ's factor of the learning rate: a rise, a plateau at 1, a long fall to almost nothing.
+
+    .. math:: m(t) = \begin{cases}
+        m_0 + (1 - m_0)\, t/w & t < w \\
+        1 & s < h \\
+        1 + (m_1 - 1)\, f\big(\tfrac{s-h}{1-h}\big) & \text{else}
+        \end{cases} \qquad s = \frac{t-w}{T-w}
+
+    f is the line, or half a cosine. A small rate at the end bounds how far the latents run ahead of
+    the codes. For an optimizer: ``LambdaLR(optimizer, lambda t: float(m(torch.tensor(t))))``.
+
+    Args:
+        steps: T, of the whole training. warmup: w (4 of 40 epochs in the released code).
+        start: m_0. hold: h, share of the training after the warm-up. end: m_1.
+        shape: f, "linear", "cosine" or "constant" (no fall).
+
+    Source: FVQ, arXiv 2509.10140, released code.
+    """
+
+    steps: int
+    warmup: int = 0
+    start: float = 0.005
+    hold: float = 0.3
+    end: float = 0.01
+    shape: str = "linear"
+
+    def __post_init__(self) -> None:
+        _positive(steps=self.steps, start=self.start, end=self.end)
+        if not 0 <= self.warmup < self.steps:
+            raise ValueError(f"warmup must lie in [0, steps), got {self.warmup} of {self.steps}")
+        if not 0 <= self.hold < 1:
+            raise ValueError(f"hold is a share in [0, 1), got {self.hold}")
+        if self.shape not in ("linear", "cosine", "constant"):
+            raise ValueError(
+                f"unknown shape {self.shape!r}; choose one of linear, cosine, constant"
+            )
+
+    def __call__(self, step: Tensor) -> Tensor:
+        t = step.double()
+        rise = self.start + (1 - self.start) * t / max(self.warmup, 1)
+        share = (t - self.warmup) / (self.steps - self.warmup)
+        along = ((share - self.hold) / (1 - self.hold)).clamp(0, 1)
+        if self.shape == "cosine":
+            along = 0.5 * (1 - torch.cos(math.pi * along))
+        elif self.shape == "constant":
+            along = torch.zeros_like(along)
+        return torch.where(t < self.warmup, rise, 1 + (self.end - 1) * along)
+
+
 def as_schedule(value: float | Schedule) -> Schedule:
     """A number stands for a constant schedule."""
     return value if isinstance(value, Schedule) else Constant(float(value))
