@@ -8,7 +8,11 @@ from torch.func import functional_call, stack_module_state, vmap
 
 from vqlab import VectorQuantizer, make, methods
 
-SMALL = {"transvq": {"width": 16}}
+SMALL = {"transvq": {"width": 16}, "vqgan-fc": {"code_dim": 2}}
+# FSQ's sizes are products of levels: these stand in for the sizes that the contracts ask for.
+SIZES = {"fsq": {1: 81, 4: 9, 16: 108, 64: 256}}
+LATTICES = ("fsq", "lfq", "bsq")  # nothing is stored or trained
+CONFINED = ("fsq", "bsq", "vqgan-fc")  # chosen and measured in a box, on a sphere, in a subspace
 NAMES = [line.name for line in methods()]
 FORMS = ["released", "figure", "followup", "propagation"]
 CASES = [(name, {}) for name in NAMES if name != "nsvq"] + [("nsvq", {"form": f}) for f in FORMS]
@@ -19,8 +23,9 @@ every = pytest.mark.parametrize(
 )
 
 
-def build(name: str, options: dict, dim: int = 4, size: int = 16, **more) -> VectorQuantizer:
-    return make(name, dim, size, seed=0, **{**SMALL.get(name, {}), **options, **more})
+def build(name: str, options: dict, dim: int = 4, size: int = 16, seed: int = 0, **more):
+    options = {**SMALL.get(name, {}), **options, **more}
+    return make(name, dim, SIZES.get(name, {}).get(size, size), seed=seed, **options)
 
 
 def latents(*shape: int, seed: int = 1, **kwargs) -> torch.Tensor:
@@ -61,8 +66,11 @@ def test_output_is_the_code_bit_for_bit(name, options, training):
     assert quantized.shape == z.shape and quantized.dtype == z.dtype
     assert indices.shape == (3, 7) and indices.dtype == torch.int64
     assert loss.shape == () and out.terms["commitment"].shape == ()
-    assert torch.equal(quantized, q.codebook()[indices])
     assert torch.equal(quantized, q.decode(indices))
+    if name == "vqgan-fc":  # a matrix product rounds differently with the number of its rows
+        torch.testing.assert_close(quantized, q.codebook()[indices], rtol=1e-5, atol=1e-6)
+    else:
+        assert torch.equal(quantized, q.codebook()[indices])
 
 
 @every
@@ -71,6 +79,8 @@ def test_output_is_the_code_bit_for_bit(name, options, training):
 def test_the_choice_equals_float64_brute_force(name, options, offset, scale):
     if options.get("assignment") == "cosine":
         pytest.skip("cosine has its own test: it chooses by angle")
+    if name in ("fsq", "vqgan-fc"):
+        pytest.skip("chooses among confined latents: test_lookup_free and test_projected")
     q = build(name, {**options, **({"init": "first-batch"} if "init" in q_options(name) else {})})
     z = offset + scale * latents(256, 4)
     q(z)
@@ -96,7 +106,9 @@ def test_nothing_moves_in_evaluation(name, options):
     with torch.no_grad():
         out = q(latents(32, 4, seed=2))
     assert same(before, snapshot(q))
-    assert out.loss > 0  # losses are reported in evaluation as well
+    assert out.terms["commitment"] > 0  # losses are reported in evaluation as well
+    if name in LATTICES:
+        return  # there is nothing that could move
     q.train()
     train_step(q, latents(32, 4, seed=2), optimizer_of(q))
     assert not same(before, snapshot(q))
@@ -105,20 +117,24 @@ def test_nothing_moves_in_evaluation(name, options):
 @every
 def test_commitment_and_codebook_weights_are_separate(name, options):
     z = latents(64, 4).requires_grad_()
-    off, on = (build(name, options, commitment=beta).eval() for beta in (0.0, 0.5))
+    # The entropy of LFQ and BSQ pulls at the latents, too, by a weight of its own.
+    silent = {"weight": 0.0} if name in ("lfq", "bsq") else {}
+    off, on = (build(name, options, commitment=beta, **silent).eval() for beta in (0.0, 0.5))
     (nothing,) = torch.autograd.grad(off(z).loss, z)
     assert torch.equal(nothing, torch.zeros_like(z))
     out = on(z)
     (pull,) = torch.autograd.grad(out.loss, z, retain_graph=True)
-    expected = 0.5 * 2 * (z - on.codebook()[out.indices]) / z.numel()
-    torch.testing.assert_close(pull, expected.detach(), rtol=1e-5, atol=1e-8)
-    trained = [p for p in on.parameters() if p.requires_grad]
-    if trained:
+    if name in CONFINED:  # the chain rule through what confines them: in their own tests
+        assert pull.abs().max() > 0
+    else:
+        expected = 0.5 * 2 * (z - on.codebook()[out.indices]) / z.numel()
+        torch.testing.assert_close(pull, expected.detach(), rtol=1e-5, atol=1e-8)
+    # The linear map before the codes is part of the encoder: commitment is meant for it.
+    names = [n for n, p in on.named_parameters() if p.requires_grad and not n.startswith("into")]
+    if names:
         grads = [
             torch.autograd.grad(
-                o(z.detach()).loss,
-                [p for p in o.parameters() if p.requires_grad],
-                allow_unused=True,
+                o(z.detach()).loss, [o.get_parameter(n) for n in names], allow_unused=True
             )
             for o in (off, on)
         ]
@@ -155,7 +171,7 @@ def test_float64_end_to_end(name, options):
     z = latents(64, 4, dtype=torch.float64).requires_grad_()
     out = q(z)
     assert out.quantized.dtype == out.loss.dtype == torch.float64
-    assert torch.equal(out.quantized, q.codebook()[out.indices])
+    assert torch.equal(out.quantized, q.decode(out.indices))
     q.eval()
     # Inside one cell the commitment is smooth, so its stated gradient must pass gradcheck.
     torch.autograd.gradcheck(lambda x: q(x).terms["commitment"], z[:8].detach().requires_grad_())
@@ -169,6 +185,8 @@ def test_float64_gradcheck_of_the_trained_loss(name, options):
         pytest.skip(
             "detached weights: checked against autograd with explicit detach in test_neighbours"
         )
+    if name == "vqgan-fc":
+        pytest.skip("stops the gradient at latents that it trains: test_projected, by closed form")
     q = build(name, options, dim=2, size=4).double().eval()
     trained = {k: p for k, p in q.named_parameters() if p.requires_grad}
     if not trained:
@@ -191,21 +209,19 @@ def test_half_precision_is_quantized_in_float32(name, options, dtype):
     z = latents(64, 4).to(dtype)
     with torch.autocast("cpu", dtype=torch.bfloat16):
         out = q(z)
-        table = None
     full = reference(z.float())
-    table = q.codebook()
-    assert table.dtype == torch.float32 and out.quantized.dtype == dtype
+    assert q.codebook().dtype == torch.float32 and out.quantized.dtype == dtype
     assert out.loss.dtype == torch.float32
     assert torch.equal(out.indices, full.indices)
     torch.testing.assert_close(out.loss, full.loss, rtol=0, atol=0)
-    assert torch.equal(out.quantized, table[out.indices].to(dtype))
+    assert torch.equal(out.quantized, q.decode(out.indices).to(dtype))
 
 
 @every
 def test_vmap_over_seeds_equals_the_loop(name, options):
     if q_options(name).get("init") == "first-batch":
         options = {**options, "init": "uniform"}  # the first batch is drawn outside the transform
-    models = [make(name, 4, 16, seed=s, **{**SMALL.get(name, {}), **options}) for s in range(3)]
+    models = [build(name, options, seed=s) for s in range(3)]
     z = latents(3, 32, 4)
     alone = [copy.deepcopy(m)(z[i]) for i, m in enumerate(models)]
     params, buffers = stack_module_state(models)
@@ -247,7 +263,7 @@ def test_training_resumes_bit_for_bit(name, options):
     ow, oh = optimizer_of(whole), optimizer_of(half)
     steps(whole, ow, range(6))
     steps(half, oh, range(3))
-    resumed = make(name, 4, 16, seed=77, **{**SMALL.get(name, {}), **options})
+    resumed = build(name, options, seed=77)
     resumed.load_state_dict(half.state_dict())
     orr = optimizer_of(resumed)
     if orr is not None:
@@ -295,12 +311,13 @@ def test_bad_latents_are_refused(name, options):
 def test_odd_sizes(name, options):
     empty = build(name, options)(torch.empty(0, 4))
     assert empty.quantized.shape == (0, 4) and empty.indices.shape == (0,) and empty.loss == 0
-    one = build(name, options, size=1)
-    out = one(latents(8, 4))
-    assert torch.equal(out.indices, torch.zeros(8, dtype=torch.int64)) and out.loss.isfinite()
+    if name not in LATTICES:  # one code is no lattice
+        one = build(name, options, size=1)
+        out = one(latents(8, 4))
+        assert torch.equal(out.indices, torch.zeros(8, dtype=torch.int64)) and out.loss.isfinite()
     many = build(name, options, size=64)
     out = many(latents(8, 4))
-    assert out.loss.isfinite() and out.indices.max() < 64
+    assert out.loss.isfinite() and out.indices.max() < many.codebook_size
     single = build(name, options)(latents(4))
     assert single.indices.shape == ()
 

@@ -6,7 +6,7 @@ import torch
 from vqlab import make, methods
 from vqlab.quantizers import CodebookLoss, MovingAverage, Revival, StraightThrough, VectorQuantizer
 
-ALL = ["vq", "ema", "ema-revival", "simvq", "nsvq", "transvq"]
+ALL = ["vq", "ema", "ema-revival", "simvq", "nsvq", "transvq", "vqgan-fc", "fsq", "lfq", "bsq"]
 
 
 def test_the_table_names_every_decision_and_source():
