@@ -3,11 +3,11 @@
 Nothing is stored, so the codebook size follows from the levels:
 
 * ``make("fsq", dim=4, codebook_size=1000)``: dim levels >= 3 whose product is codebook_size, as
-  equal as possible, here 10 x 5 x 5 x 4.
+  equal as possible, here 8 x 5 x 5 x 5.
 * ``make("fsq", dim=64, codebook_size=1000, levels=(8, 5, 5, 5))``: these levels, whose product must
   be codebook_size; where they are not dim in number, linear maps go down to them and back.
-* ``make("lfq", dim=64, codebook_size=1024)``, likewise "bsq": codebook_size is 2^bits; where bits is
-  not dim, linear maps go down to the bits and back.
+* ``make("lfq", dim=64, codebook_size=1024)``, likewise "bsq": codebook_size is 2^bits; where bits
+  is not dim, linear maps go down to the bits and back.
 
 A size that no lattice has is refused, and sizes near it are named.
 """

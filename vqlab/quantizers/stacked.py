@@ -20,12 +20,9 @@ class Stack(Quantizer):
     """Base: a list of quantizers, one index each in the indices' last axis.
 
     The same quantizer more than once in the list is a shared codebook.
-
-    Attributes:
-        quantizers: the list. sizes: codes of each place in the indices' last axis.
     """
 
-    def __init__(self, quantizers: Sequence[Quantizer], channel_first: bool) -> None:
+    def __init__(self, quantizers: Sequence[Quantizer], channel_first: bool = False) -> None:
         super().__init__(channel_first)
         given = list(quantizers)
         if not given:
@@ -131,7 +128,7 @@ class Residual(Stack):
         dims = [q.dim for q in self.members]
         if len(set(dims)) > 1:
             raise ValueError(f"the levels of a residual stack must have one dimension, got {dims}")
-        for i, q in enumerate(self.members):
+        for i, q in enumerate(quantizers):
             plain = isinstance(q, VectorQuantizer) and isinstance(q.estimator, StraightThrough)
             if not plain or q.uses_task_gradient:
                 raise ValueError(
@@ -160,8 +157,8 @@ class Residual(Stack):
             flat = q.quantize_rows(here, counted, shape)
             codes = flat.out.detach()
             residual = residual - (codes if counted is None else _kept(codes, counted))
-            indices = flat.indices
-            found.append(indices if counted is None else torch.where(counted > 0, indices, -1))
+            own = flat.indices
+            found.append(own if counted is None else torch.where(counted > 0, own, -1))
             losses.append(flat.loss)
             terms |= {f"{name}/{i}": term for name, term in flat.terms.items()}
         indices = torch.stack(found, -1)
@@ -210,9 +207,6 @@ class Grouped(Stack):
 
     Reference: Jégou et al. 2011, "Product quantization for nearest neighbor search", Eq. 8.
     """
-
-    def __init__(self, quantizers: Sequence[Quantizer], channel_first: bool = False) -> None:
-        super().__init__(quantizers, channel_first)
 
     @property
     def dim(self) -> int:
