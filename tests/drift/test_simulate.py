@@ -141,6 +141,16 @@ def test_rates_follow_a_schedule():
     assert late < 1e-6 < np.abs(np.diff(fast.codes[-5:], axis=0)).max()
 
 
+def test_methods_without_gradient_record_no_rate():
+    slow, fast = (simulate("ema", rate=rate, optimizer="adam", **SHORT) for rate in (0.1, 1.0))
+    assert np.array_equal(slow.codes, fast.codes)
+    assert slow.settings["rate"] is None and slow.settings["optimizer"] is None
+    again = simulate(**{**slow.settings, "motion": "stationary", "source": "gaussian"})
+    assert np.array_equal(again.codes[-1], slow.codes[-1])
+    learns = simulate("vq", rate=0.1, **SHORT).settings
+    assert learns["rate"] == 0.1 and learns["optimizer"] == "sgd"
+
+
 def test_a_quantizer_is_copied_not_changed():
     q = make("ema", 2, 8, init="normal", seed=0)
     before = q.codebook().clone()
@@ -187,9 +197,11 @@ def test_bad_settings_name_the_choices():
         ({"init": "zeros"}, "uniform, normal"),
         ({"init": "kmeans", "codebook_size": 300}, "300 codes, 200 points"),
         ({"init": np.zeros((3, 2))}, r"\(8, 2\)"),
+        ({"init": np.full((8, 2), np.nan)}, r"init hold 16 non-finite values, the first at \(0, 0"),
         ({"rate": -1.0}, "-1"),
         ({"steps": 0}, "steps"),
         ({"batch": 0}, "batch"),
+        ({"batch": 201}, "a batch of 201 cannot be drawn from 200 points"),
         ({"codebook_size": 2.5}, "codebook_size"),
         ({"record": "some"}, "'all'"),
         ({"record": [50]}, "0 to 40"),

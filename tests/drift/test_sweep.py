@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import textwrap
+import threading
 import time
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from multiprocessing import get_context
@@ -242,7 +243,10 @@ def test_an_interrupt_keeps_what_is_finished(tmp_path):
             raise KeyboardInterrupt
         return {"value": run.value}
 
-    with pytest.raises(KeyboardInterrupt):
+    with pytest.raises(KeyboardInterrupt, match="^2 of 5 runs are .*; with store=") as caught:
+        quick("vq", seeds=5, measure=interrupted)
+    assert caught.value.__suppress_context__  # one line instead of the machinery's many
+    with pytest.raises(KeyboardInterrupt, match="^2 of 5 runs .* kept in .*runs.jsonl: the same"):
         quick("vq", seeds=5, store=store, log=log, measure=interrupted)
     assert calls(log) == ["vq 0", "vq 1", "vq 2"]
     (tmp_path / "again").touch()
@@ -255,11 +259,15 @@ def test_control_c_in_a_script_without_main_guard(tmp_path):
     script = tmp_path / "script.py"
     script.write_text(
         textwrap.dedent("""
-        import sys, time
+        import signal, sys, time
         from types import SimpleNamespace
+        from tqdm import tqdm
         from vqlab.drift.sweep import sweep
 
+        signal.signal(signal.SIGINT, signal.default_int_handler)  # shells ignore it behind "&"
+
         def slow(method="vq", *, motion=None, seed=0):
+            list(tqdm([], disable=True))
             time.sleep(0.05 if seed < 4 else 30 if not resumed else 0)
             return SimpleNamespace(settings={})
 
@@ -269,16 +277,17 @@ def test_control_c_in_a_script_without_main_guard(tmp_path):
         print("begins", flush=True)
         try:
             sweep("vq", **arguments)
-        except KeyboardInterrupt:
-            print("interrupted", flush=True)
+        except KeyboardInterrupt as interrupt:
+            print(interrupt, flush=True)
             resumed = True
             print(len(sweep("vq", **arguments | {"workers": 1})), "rows", flush=True)
     """)
     )
     rows = tmp_path / "rows.jsonl"
     process = subprocess.Popen(
-        [sys.executable, str(script), str(rows)], stdout=subprocess.PIPE, text=True,
-        cwd=os.getcwd(), start_new_session=True, env=os.environ | {"PYTHONPATH": os.getcwd()},
+        [sys.executable, str(script), str(rows)], stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+        text=True, cwd=os.getcwd(), start_new_session=True,
+        env=os.environ | {"PYTHONPATH": os.getcwd()},
     )  # fmt: skip
     try:
         deadline = time.monotonic() + 200
@@ -286,12 +295,48 @@ def test_control_c_in_a_script_without_main_guard(tmp_path):
             assert time.monotonic() < deadline and process.poll() is None
             time.sleep(0.05)
         os.killpg(process.pid, signal.SIGINT)  # as a terminal does: to the workers, too
-        out = process.communicate(timeout=200)[0]
+        out, complaints = process.communicate(timeout=200)
     finally:
         process.kill()
-    assert out.split("\n") == ["begins", "interrupted", "6 rows", ""]
+    said = f"4 of 6 runs are finished and kept in {rows}: the same call continues there"
+    assert out.split("\n") == ["begins", said, "6 rows", ""]
+    assert complaints == ""  # of workers, or of the semaphores they leave
     keys = [json.loads(line)["key"] for line in rows.read_text().splitlines()]
     assert len(keys) == len(set(keys)) == 6  # none was lost, none was done twice
+
+
+@pytest.mark.skipif(not hasattr(signal, "pthread_sigmask"), reason="Windows has no signal masks")
+def test_workers_are_deaf_to_control_c_while_they_start():
+    """They inherit it: by the time a worker can ignore the signal, it has imported for seconds."""
+    table = quick(
+        "vq",
+        seeds=2,
+        workers=2,
+        measure=lambda run: {"deaf": signal.SIGINT in signal.pthread_sigmask(signal.SIG_BLOCK, [])},
+    )
+    assert table.deaf.all()
+    assert signal.SIGINT not in signal.pthread_sigmask(signal.SIG_BLOCK, [])
+
+
+@pytest.mark.parametrize("again", [False, True])
+def test_control_c_ends_the_workers_even_when_it_comes_twice(monkeypatch, again):
+    def impatient(futures, timeout):
+        raise KeyboardInterrupt
+
+    def slow(run):
+        time.sleep(30 if run.value == np.random.default_rng(0).random() else 0)
+        return {}
+
+    if again:
+        monkeypatch.setattr(sys.modules[sweep.__module__], "wait", impatient)
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)  # as above
+    threading.Timer(0.5, lambda: os.kill(os.getpid(), signal.SIGINT)).start()
+    try:
+        with pytest.raises(KeyboardInterrupt, match="of 2 runs are finished"):
+            quick("vq", seeds=2, workers=2, measure=slow)
+    finally:
+        signal.signal(signal.SIGINT, before)
+    assert staff._pool is None
 
 
 def test_a_torn_line_is_done_again(tmp_path):
@@ -353,8 +398,13 @@ def test_failing_runs_can_be_kept(tmp_path, workers):
         (lambda: quick("vq", "translate", speeds=[-1]), "speed must be a number >= 0 .* got -1"),
         (lambda: quick("vq", seeds=0), "there is no seed to run"),
         (lambda: quick([]), "there is no method to run"),
-        (lambda: quick("vq", "translate", motion="rotate"), "motion is given twice"),
-        (lambda: quick("vq", batch=3, grid={"batch": [1]}), "batch is given twice"),
+        (lambda: quick("vq", "translate", motion="rotate"), "motion is given twice: motions='tra"),
+        (lambda: quick("vq", rates=[1], rate=2), r"rate is given twice: rates=\[1\], and rate=2"),
+        (lambda: quick("vq", codebook_sizes=8, codebook_size=9), "twice: codebook_sizes=8, and co"),
+        (lambda: quick("vq", batch=3, grid={"batch": [1]}), r"batch is given twice: \[1\] in gr"),
+        (lambda: quick("vq", speed=0.1), "speed has an argument of its own, speeds="),
+        (lambda: quick("vq", grid={"speed": [1]}), "speed has an argument of its own, speeds="),
+        (lambda: quick("vq", method="ema"), "method has an argument of its own, methods="),
         (lambda: quick("vq", grid={"rate": [1]}), "rate has an argument of its own, rates="),
         (lambda: quick("vq", seed=1), "seed has an argument of its own, seeds="),
         (lambda: quick("vq", errors="ignore"), "errors must be 'raise' or 'keep', got 'ignore'"),
@@ -397,6 +447,15 @@ def test_a_row_is_what_simulate_gives(tmp_path):
         assert np.array_equal(kept.codes, run.codes) and kept.method == name
         for measure, value in summary(run).items():
             assert row[measure] == pytest.approx(value, nan_ok=True, abs=0)
+
+
+@pytest.mark.parametrize("rates", [[0.1, 0.2], [0.1, Cosine(1.0, 0.1, 9)]])
+def test_methods_without_gradient_have_no_rate(tmp_path, rates):
+    given = {"rates": rates, "seeds": 1, "steps": 5, "store": tmp_path, "workers": 1}
+    table = sweep(["vq", "ema"], **given, progress=False)
+    assert table.rate.isna().tolist() == [False, False, True, True]
+    assert table.distortion[2] == table.distortion[3]
+    pd.testing.assert_frame_equal(sweep(["vq", "ema"], **given, progress=False), table)
 
 
 def test_summary_of_a_run_in_numbers():

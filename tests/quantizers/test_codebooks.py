@@ -122,6 +122,10 @@ def test_bad_settings_are_named():
         Table(4, 2, "random")
     with pytest.raises(ValueError, match=r"\(3, 2\).*\(4, 2\)"):
         Table(4, 2, torch.zeros(3, 2))
+    broken = torch.zeros(4, 2)
+    broken[2, 1], broken[3, 0] = torch.nan, torch.inf
+    with pytest.raises(ValueError, match=r"init hold 2 non-finite values, the first at \(2, 1\)"):
+        make("ema", 2, 4, init=broken)
     for size, dim in ((0, 2), (4, 0), (2.5, 2)):
         with pytest.raises(ValueError, match="integer >= 1"):
             Table(size, dim)

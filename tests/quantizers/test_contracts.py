@@ -301,6 +301,8 @@ def test_bad_latents_are_refused(name, options):
         q(latents(32, 5))
     with pytest.raises(TypeError, match="floats"):
         q(torch.ones(3, 4, dtype=torch.int64))
+    with pytest.raises(TypeError, match="latents must be a tensor of floats, got ndarray"):
+        q(latents(3, 4).numpy())
     with pytest.raises(ValueError, match="mask must be bool"):
         q(latents(32, 4), mask=torch.ones(31, dtype=torch.bool))
     clock = {k for k in before if k.endswith("clock")}
@@ -330,3 +332,23 @@ def test_channel_first(name, options):
     assert torch.equal(a.quantized.movedim(-1, 1), b.quantized)
     assert torch.equal(a.indices, b.indices)
     assert first.decode(b.indices).shape == (2, 4, 5, 3)
+
+
+def test_decode_takes_integers_of_any_width():
+    q = build("vq", {})
+    codes = q.codebook().detach()
+    for dtype in (torch.int64, torch.int32, torch.int16, torch.int8, torch.uint8):
+        assert torch.equal(q.decode(torch.tensor([3, 0, 3], dtype=dtype)), codes[[3, 0, 3]])
+    padded = q.decode(torch.tensor([[-1, 2]], dtype=torch.int8))
+    assert torch.equal(padded, torch.stack([torch.zeros(4), codes[2]])[None])
+    for bad in (-2, 16):
+        with pytest.raises(ValueError, match="expected 0 to 15 .or -1 for padding"):
+            q.decode(torch.tensor([bad]))
+    for bad, given in [
+        (torch.zeros(2), "torch.float32"),
+        (torch.ones(2, dtype=torch.bool), "torch.bool"),
+        (torch.zeros(2).numpy(), "ndarray"),
+        ([0, 1], "list"),
+    ]:
+        with pytest.raises(TypeError, match=f"indices must be a tensor of integers, got {given}"):
+            q.decode(bad)

@@ -63,7 +63,8 @@ def cells(
     """All runs of a sweep in the order of its table; the arguments are those of `sweep`.
 
     Raises:
-        ValueError: a thing given twice, an empty axis, a bad motion or speed.
+        ValueError: a thing given twice or by the name of one run's keyword (speed for speeds), an
+            empty axis, a bad motion or speed.
         TypeError: a keyword the simulator does not know, with those it does.
     """
     _check_keywords(simulator, {**settings, **grid})
@@ -112,7 +113,8 @@ def _axes(
             raise ValueError(f"{name} has an argument of its own, {name}s=")
     for name, values in {**given, **grid}.items():
         if name in fixed and name != "options" and values is not None:
-            raise ValueError(f"{name} is given twice: {values!r} to try, and {fixed[name]!r}")
+            to_try = f"{name}s={values!r}" if name in given else f"{values!r} in grid="
+            raise ValueError(f"{name} is given twice: {to_try}, and {name}={fixed[name]!r}")
         if name in given and values is None:
             given[name] = fixed.pop(name, None)
     axes = {
@@ -243,6 +245,8 @@ def _takes(function: Callable[..., Any], keyword: str) -> bool:
 
 def _check_keywords(simulator: Callable[..., Any], keywords: Iterable[str]) -> None:
     if unknown := sorted(name for name in set(keywords) if not _takes(simulator, name)):
+        if "speed" in unknown:
+            raise ValueError("speed has an argument of its own, speeds=")
         raise TypeError(
             f"unknown setting {unknown} for {_name(simulator)}; "
             f"choose from {list(_parameters(simulator))}"

@@ -57,12 +57,14 @@ def simulate(
         method: name, or a quantizer (which is copied, not changed).
         source: where points start: name or :class:`Source`. motion: how they move, likewise.
         dim: D, for a source given by name. codebook_size: K.
-        points: N. batch: latents per step, drawn without replacement in epochs; None takes all.
+        points: N. batch: latents per step, at most N, drawn without replacement in epochs; None
+            takes all.
         steps: training steps.
         rate: eta under "sgd": a code hit by a share p of the batch closes eta p of its distance to
             their mean (the factor 2/D of the mean squared error is taken out, so that eta means the
             same in every D); Adam's learning rate under "adam". A number or a schedule by step;
-            default 1 and 0.01.
+            default 1 and 0.01. Methods that learn without gradient (ema) have neither rate nor
+            optimizer: the run's settings say None for both, whatever was given.
         optimizer: default "sgd" for free tables, "adam" for codebooks made by a map.
         init: first codes of free tables: "normal", "uniform" (±1/K), "first-batch" (K of the
             points), "kmeans" (of all points), or an array (K, D).
@@ -95,6 +97,9 @@ def simulate(
     for name, value in {**sizes, "batch": points if batch is None else batch}.items():
         if int(value) != value or value < 1:
             raise ValueError(f"{name} must be an integer >= 1, got {value!r}")
+    if batch is not None and batch > points:
+        raise ValueError(f"a batch of {batch} cannot be drawn from {points} points without "
+                         "replacement; batch=None takes all of them")  # fmt: skip
     origin = make_source(source, dim=dim) if isinstance(source, str) else source
     moving = make_motion(motion) if isinstance(motion, str) else motion
     streams = [np.random.default_rng(s) for s in np.random.SeedSequence(seed).spawn(3)]
@@ -126,6 +131,7 @@ def simulate(
             progress,
         )
         run = observe(kept, cloud, moving, frames, probe, optimum, seed)
+    learns = any(parameter.requires_grad for parameter in quantizer.parameters())
     run.settings.update(
         method=method if isinstance(method, str) else type(method).__name__,
         source=origin.to_dict(),
@@ -135,8 +141,8 @@ def simulate(
         points=points,
         batch=batch,
         steps=steps,
-        rate=_plain(eta),
-        optimizer=chosen,
+        rate=_plain(eta) if learns else None,
+        optimizer=chosen if learns else None,
         init=init if isinstance(init, str) else "given",
         seed=seed,
         options={name: _plain(value) for name, value in (options or {}).items()},

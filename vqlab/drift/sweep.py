@@ -60,14 +60,16 @@ def sweep(
 
     Runs are independent and take one thread each. They start with the first seed of every
     combination, so that an interrupted sweep is already a comparison. With a `store`, Ctrl-C or a
-    crash loses only what was under way: the same call again does the rest.
+    crash loses only what was under way: the same call again does the rest. Ctrl-C says how many
+    runs are finished.
 
     Args:
         methods: a name, or several names or (name, options) pairs, or a dict from labels to those.
         motions: likewise names, motions, or a dict from labels to those; None = `motion` among the
             settings, or stationary.
         speeds: of every motion, in its own unit; None = each motion's own. Stationary has one.
-        rates: learning rates; None = the simulator's default.
+        rates: learning rates; None = the simulator's default. A method without gradient has none:
+            its runs are the same at each, and the column `rate` is NaN (None beside schedules).
         codebook_sizes: K.
         seeds: seeds of the runs, or how many to take from 0 up.
         grid: any further keywords of `simulate`, each with the values to try.
@@ -127,11 +129,14 @@ def sweep(
         done[cell.key] = json.loads(json.dumps(entry))
         bar.update()
 
-    bar = tqdm(total=len(todo) + len(done), initial=len(done), disable=not progress, unit="run")
+    total = len(todo) + len(done)
+    bar = tqdm(total=total, initial=len(done), disable=not progress, unit="run")
     try:
         with bar:
             pack = functools.partial(_pack, function, measure, save_runs)
             _run(list(todo.values()), pack, record, executor, workers)
+    except KeyboardInterrupt:  # where in the machinery it came is nobody's concern
+        raise KeyboardInterrupt(_so_far(done, total, book)) from None
     finally:
         if book:
             book.close()
@@ -152,6 +157,15 @@ def _check_methods(methods: Any) -> None:
         name = value[0] if isinstance(value, tuple) else value
         if isinstance(name, str):
             method(name)
+
+
+def _so_far(done: Mapping[str, dict[str, Any]], total: int, book: Store | None) -> str:
+    """What an interrupted sweep has, and how to have the rest."""
+    count = sum("error" not in entry for entry in done.values())
+    finished = f"{count} of {total} runs are finished"
+    if book is None:
+        return f"{finished}; with store= they would be kept, and the same call continue there"
+    return f"{finished} and kept in {book.file}: the same call continues there"
 
 
 def _pack(
@@ -176,7 +190,8 @@ def _run(
         return
     crew = pool(count) if executor is None else executor
     here = isinstance(crew, InProcess)
-    parcels = Parcels(by_file=executor is None and not here)
+    own = executor is None and not here
+    parcels = Parcels(by_file=own)
     ahead = _MOST_WAITING if executor is not None else 1 if here else 4 * cpu_count()
     came: queue.SimpleQueue[Future[dict[str, Any]]] = queue.SimpleQueue()
     waiting: dict[Future[dict[str, Any]], Cell] = {}
@@ -199,14 +214,18 @@ def _run(
                     continue
                 record(waiting[future], _result(future, list(waiting.values())))
                 del waiting[future]
-    except BaseException:
+    except BaseException as end:
         under_way = [future for future in waiting if not future.cancel()]
-        finished, late = wait(under_way, timeout=_GRACE)
-        for future in finished:  # is kept, whatever ended the sweep
-            if not future.exception() and "error" not in (outcome := future.result()):
-                record(waiting[future], outcome)
-        if late and executor is None:
-            close_pool()
+        late = set(under_way)
+        try:
+            finished, late = wait(under_way, timeout=_GRACE)
+            for future in finished:  # is kept, whatever ended the sweep
+                if not future.exception() and "error" not in (outcome := future.result()):
+                    record(waiting[future], outcome)
+        finally:  # a second Ctrl-C ends the grace
+            # the first may have come while workers were being started
+            if own and (late or isinstance(end, KeyboardInterrupt)):
+                close_pool()
         raise
     finally:
         parcels.close()

@@ -55,8 +55,9 @@ def frame(
     for cell in table:
         entry = done[cell.key]
         columns = dict(cell.columns)
-        for name, value in entry.get("used", {}).items():  # what the simulator chose by default
-            if columns.get(name) is None:
+        # what the simulator chose by default, or had no use for
+        for name, value in entry.get("used", {}).items():
+            if columns.get(name) is None or value is None:
                 columns[name] = value
         row = columns | entry.get("row", {})
         if "error" in entry:

@@ -140,7 +140,7 @@ def _batches(
     count: int, batch: int | None, steps: int, rng: np.random.Generator
 ) -> Iterator[Index]:
     """Index arrays, one a step: epochs in random order, an epoch's last batch may be smaller."""
-    size = count if batch is None else min(batch, count)
+    size = count if batch is None else batch
     done = 0
     while done < steps:
         order = rng.permutation(count) if size < count else np.arange(count)

@@ -32,6 +32,7 @@ from typing import Any
 import cloudpickle
 import numpy as np
 from joblib import cpu_count
+from tqdm import tqdm
 
 _HEAVY = 1 << 20  # bytes above which an array travels by file
 _ONE_THREAD = {f"{name}_NUM_THREADS": "1" for name in ("OMP", "MKL", "OPENBLAS")}
@@ -90,7 +91,8 @@ class _Process(_Kind):  # type: ignore[valid-type, misc]
         sys.modules["__main__"] = ModuleType("__main__")
         os.environ.update(_ONE_THREAD)
         try:
-            return _Kind._Popen(process)
+            with _deaf():
+                return _Kind._Popen(process)
         finally:
             sys.modules["__main__"] = script
             for name in _ONE_THREAD:
@@ -98,6 +100,19 @@ class _Process(_Kind):  # type: ignore[valid-type, misc]
                     os.environ[name] = before[name]
                 else:
                     del os.environ[name]
+
+
+@contextmanager
+def _deaf() -> Iterator[None]:
+    """Blocks Ctrl-C, also in what is started here: from the first, while it still imports."""
+    if not hasattr(signal, "pthread_sigmask"):  # Windows
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 class _Context(_KindOfContext):  # type: ignore[valid-type, misc]
@@ -117,6 +132,7 @@ class InProcess(Executor):
 def _prepare() -> None:
     """What a worker does first."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the one who waits for the table
+    tqdm.set_lock(threading.RLock())  # its own is a semaphore, which a worker that is ended leaks
     threading.Thread(target=_end_with_parent, daemon=True).start()
     _one_thread()
 

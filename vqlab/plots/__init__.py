@@ -2,6 +2,7 @@
 
 from vqlab.plots import publish as _publish
 from vqlab.plots.animate import animate_cloud, animate_duel
+from vqlab.plots.arrows import arrow_fields
 from vqlab.plots.bars import dot_plot
 from vqlab.plots.cloud import cloud
 from vqlab.plots.coupling import coupling_maps
@@ -20,6 +21,7 @@ __all__ = [
     "METHOD_COLORS",
     "animate_cloud",
     "animate_duel",
+    "arrow_fields",
     "cloud",
     "coupling_maps",
     "curves",

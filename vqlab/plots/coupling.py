@@ -115,7 +115,7 @@ def _order(codes: Array) -> Array:
 
 
 def _colors(highest: float, log: bool, floor: float, relative: bool) -> dict[str, Any]:
-    words = "moves, relative<br>to the code hit" if relative else "moves"
+    words = "size of move,<br>relative to a<br>code hit (mean)" if relative else "size of move"
     bar: dict[str, Any] = {
         "title": {"text": words, "font": {"size": SIZE}}, "tickfont": {"size": SMALL},
         "thickness": 18, "outlinewidth": 0, "x": 1.02,

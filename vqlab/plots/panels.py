@@ -130,7 +130,7 @@ class Panel:
         said = f"{live}/{total} in use" if self.narrow else f"{live} of {total} codes in use"
         first = swatch(f"<b>{self.label}</b>: {said}", self.color)
         if not self.lens:
-            note = "fixed axes; dotted: what the lens sees"
+            note = "fixed axes; dotted: the lens"
             return f"{first}<br>{small(note)}" if self.framed else first
         centre, spread = cam.lens(cam.project(self.run.latents[frame]))
         seen = np.abs(self.coordinates(cam, frame, self.run.codes[frame])).max(axis=1) <= LENS

@@ -81,7 +81,7 @@ class Table(Codebook):
         seed: int or torch.Generator for the start; None draws from torch's own generator.
 
     Raises:
-        ValueError: unknown init (the choices are named), tensor of the wrong shape.
+        ValueError: unknown init (the choices are named), tensor of the wrong shape or not finite.
     """
 
     table: Tensor

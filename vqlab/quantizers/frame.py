@@ -125,8 +125,10 @@ class Quantizer(nn.Module):
 
         Raises:
             ValueError: wrong dimension or mask shape; NaN or Inf latents (count, first position).
-            TypeError: latents that are no floats, or of another precision than the codes.
+            TypeError: latents that are no tensor of floats, or of another precision than the codes.
         """
+        if not isinstance(latents, Tensor):
+            raise TypeError(f"latents must be a tensor of floats, got {type(latents).__name__}")
         kind = latents.device.type
         autocast = torch.is_autocast_enabled(kind)
         with torch.autocast(kind, enabled=False) if autocast else nullcontext():
@@ -182,14 +184,24 @@ class Quantizer(nn.Module):
         return Quantized(out, indices, loss, terms)
 
     def decode(self, indices: Tensor) -> Tensor:
-        """The codes of ``indices``, shape (..., D); zeros where the index is -1 (padding).
+        """The codes of ``indices``; zeros where the index is -1 (padding).
 
         Args:
-            indices: int64, as a forward pass returns them: (...), in stacks (..., levels).
+            indices: as a forward pass returns them, integers of any width: (...), in stacks
+                (..., levels).
+
+        Returns:
+            (..., D), or (B, D, H, W) with ``channel_first``.
 
         Raises:
             ValueError: an index outside -1 .. K-1, or a last axis of another length than levels.
+            TypeError: no tensor of integers.
         """
+        if not isinstance(indices, Tensor):
+            raise TypeError(f"indices must be a tensor of integers, got {type(indices).__name__}")
+        if indices.is_floating_point() or indices.is_complex() or indices.dtype == torch.bool:
+            raise TypeError(f"indices must be a tensor of integers, got {indices.dtype}")
+        indices = indices.long()  # torch takes eight bits for a mask
         if self.levels is not None and (indices.ndim == 0 or indices.shape[-1] != self.levels):
             raise ValueError(
                 f"indices of shape {tuple(indices.shape)} given; "

@@ -6,6 +6,8 @@ import torch
 import torch.distributed as dist
 from torch import Tensor
 
+from .search.checks import refuse_nonfinite
+
 DATA_DRIVEN = ("first-batch", "kmeans")
 CHOICES = ("uniform", "normal", *DATA_DRIVEN)
 
@@ -23,13 +25,14 @@ def starting_codes(
     """The (K, D) codes before any data; a placeholder where ``init`` waits for the first batch.
 
     Raises:
-        ValueError: unknown name, or a tensor of another shape.
+        ValueError: unknown name, or a tensor of another shape or with values that are not finite.
     """
     if isinstance(init, Tensor):
         if init.shape != (codebook_size, dim):
             raise ValueError(
                 f"init has shape {tuple(init.shape)}; expected (K, D) = ({codebook_size}, {dim})"
             )
+        refuse_nonfinite("the codes of init", init)
         return init.detach().clone().to(torch.promote_types(init.dtype, torch.float32))
     if init not in CHOICES:
         raise ValueError(f"unknown init {init!r}; choose one of {', '.join(CHOICES)}, or a tensor")
