@@ -6,10 +6,10 @@ import torch
 from vqlab import make, methods
 from vqlab.quantizers import CodebookLoss, MovingAverage, Revival, StraightThrough, VectorQuantizer
 
-ALL = ["vq", "ema", "ema-revival", "simvq", "nsvq", "transvq"]
-ALL += ["ibq", "noise-substitution", "diveq", "grit", "rotation", "gumbel", "sq-vae"]
-ALL += ["online-kmeans", "fscl", "hyper-vq", "mlr-vq", "som", "neural-gas"]
-ALL += ["affine-vq", "cvq", "fvq", "ot-vq"]
+ALL = ["vq", "ema", "ema-revival", "simvq", "nsvq", "transvq", "rotation", "grit"]
+ALL += ["noise-substitution", "diveq", "ibq", "gumbel", "sq-vae", "vqgan-fc", "fsq", "lfq", "bsq"]
+ALL += ["fvq", "cvq", "affine-vq", "ot-vq", "hyper-vq", "mlr-vq"]
+ALL += ["online-kmeans", "fscl", "som", "neural-gas"]
 
 
 def test_the_table_names_every_decision_and_source():

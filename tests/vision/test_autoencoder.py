@@ -6,7 +6,7 @@ import torch
 from vqlab import make, methods
 from vqlab.vision import Autoencoder
 
-SMALL = {"transvq": {"width": 16}}
+SMALL = {"transvq": {"width": 16}, "fsq": {"levels": (8,)}}
 
 
 def quantizer(name="vq", dim=4, size=8, **options):

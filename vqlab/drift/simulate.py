@@ -13,8 +13,8 @@ from numpy.typing import ArrayLike, NDArray
 
 from ..measure.distortion import kmeans_optimum
 from ..quantizers.codebooks import Table
+from ..quantizers.frame import Quantizer
 from ..quantizers.initialisation import CHOICES
-from ..quantizers.quantizer import VectorQuantizer
 from ..quantizers.registry import make
 from ..quantizers.registry import method as method_line
 from ..quantizers.schedules import Schedule, as_schedule
@@ -27,7 +27,7 @@ from .training import single_thread, train
 
 
 def simulate(
-    method: str | VectorQuantizer = "vq",
+    method: str | Quantizer = "vq",
     source: str | Source = "gaussian",
     motion: str | Motion = "stationary",
     *,
@@ -157,7 +157,7 @@ def _plain(value: Any) -> Any:
 
 
 def _quantizer(
-    method: str | VectorQuantizer,
+    method: str | Quantizer,
     cloud: NDArray[np.float64],
     motion: Motion,
     codebook_size: int,
@@ -166,8 +166,8 @@ def _quantizer(
     options: Mapping[str, Any] | None,
     seed: int,
     rng: np.random.Generator,
-) -> VectorQuantizer:
-    if isinstance(method, VectorQuantizer):
+) -> Quantizer:
+    if isinstance(method, Quantizer):
         if options:
             raise ValueError(
                 "options are for methods given by name; this quantizer is built already"

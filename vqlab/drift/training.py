@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from tqdm import tqdm
 
+from ..quantizers.frame import Quantizer
 from ..quantizers.neighbours import KernelUpdate
-from ..quantizers.quantizer import VectorQuantizer
 from ..quantizers.schedules import Constant, Schedule
 from .motions import Motion
 
@@ -46,7 +46,7 @@ class Kept:
     terms: list[dict[str, float]] = field(default_factory=list)
 
     def add(
-        self, quantizer: VectorQuantizer, hits: Index, last_hit: Index, terms: dict[str, Tensor]
+        self, quantizer: Quantizer, hits: Index, last_hit: Index, terms: dict[str, Tensor]
     ) -> None:
         """Keeps copies of the codes and counters as they are now."""
         scalars = {name: value.item() for name, value in terms.items()}
@@ -94,7 +94,7 @@ class Stepper:
 
 
 def train(
-    quantizer: VectorQuantizer,
+    quantizer: Quantizer,
     cloud: Points,
     motion: Motion,
     batch: int | None,

@@ -4,16 +4,20 @@ from . import table as _table  # noqa: F401
 from .affine import MatchedCodebook, RunningStatistics
 from .ancestors import Competitive, FrequencySensitive, OnlineKMeans, Wins
 from .anchors import Anchors
-from .assignments import Cosine, Nearest
+from .assignments import Cosine, Nearest, Rounding
 from .bridge import BridgeCodebook
 from .codebooks import AffineCodebook, Codebook, Table, TransformerCodebook
+from .entropy import CodeEntropy
 from .estimators import LookAhead, StraightThrough
+from .frame import Quantized, Quantizer
 from .hyperbolic import EuclideanLogits, HyperbolicLogits, HyperplaneCodebook
 from .ibq import DoubleQuantization, LogitEntropy
+from .lattices import BinaryCube, FiniteScalars, Lattice
 from .logits import DistanceLogits, DotProduct, IndexBackpropagation
 from .neighbours import Attraction, Propagation
 from .noise import Noise, NoiseSubstitution
-from .quantizer import Quantized, VectorQuantizer
+from .projected import Projected, SphereTable
+from .quantizer import VectorQuantizer
 from .radius import GeneralizedRadius
 from .registry import Method, Parts, make, method, methods, published
 from .regularisers import Contrast, Entropy, Orthogonality
@@ -25,6 +29,7 @@ from .schedules import Cosine as CosineSchedule
 from .soft_choice import Reconstruction, SoftmaxStraightThrough
 from .splitting import lbg
 from .sq_vae import GaussianPrior, MeanCode
+from .stacked import Grouped, Residual
 from .topology import NeuralGas, SelfOrganizingMap
 from .transforms import LowRankCodebook, MixingCodebook
 from .transport import Transport
@@ -34,7 +39,9 @@ __all__ = [
     "AffineCodebook",
     "Anchors",
     "Attraction",
+    "BinaryCube",
     "BridgeCodebook",
+    "CodeEntropy",
     "Codebook",
     "CodebookLoss",
     "Competitive",
@@ -48,13 +55,16 @@ __all__ = [
     "Entropy",
     "EuclideanLogits",
     "Exponential",
+    "FiniteScalars",
     "FrequencySensitive",
     "GaussianPrior",
     "GeneralizedRadius",
+    "Grouped",
     "GumbelChoice",
     "HyperbolicLogits",
     "HyperplaneCodebook",
     "IndexBackpropagation",
+    "Lattice",
     "LearningAnnealing",
     "LogitEntropy",
     "LookAhead",
@@ -71,15 +81,20 @@ __all__ = [
     "OnlineKMeans",
     "Orthogonality",
     "Parts",
+    "Projected",
     "Propagation",
     "Quantized",
+    "Quantizer",
     "Reconstruction",
+    "Residual",
     "Revival",
     "Rotation",
+    "Rounding",
     "RunningStatistics",
     "Schedule",
     "SelfOrganizingMap",
     "SoftmaxStraightThrough",
+    "SphereTable",
     "Step",
     "StraightThrough",
     "Table",

@@ -9,6 +9,8 @@ padding and 1 else, or None, as a third argument.
 
 from __future__ import annotations
 
+from typing import Protocol
+
 import torch
 from torch import Tensor, nn
 
@@ -39,10 +41,32 @@ class Cosine(nn.Module):
     def forward(self, latents: Tensor, codes: Tensor) -> Tensor:
         """(N,) int64 from latents (N, D) and codes (K, D)."""
         # On the unit sphere the nearest code is the one at the smallest angle.
-        return nearest(_unit(latents.detach()), _unit(codes.detach()))
+        return nearest(unit(latents.detach()), unit(codes.detach()))
 
 
-def _unit(rows: Tensor) -> Tensor:
+class Rounds(Protocol):
+    """A codebook that finds the index itself."""
+
+    def round(self, latents: Tensor) -> Tensor:
+        """(N,) int64 from latents (N, D)."""
+
+
+class Rounding(nn.Module):
+    """Each coordinate to the nearest of its levels: no distances, no search, cost N D.
+
+    On a lattice that is the nearest code. Instead of a table it is given the codebook.
+    """
+
+    rounds = True
+
+    def forward(self, latents: Tensor, codebook: Rounds) -> Tensor:
+        """(N,) int64 from latents (N, D), confined by ``codebook``."""
+        return codebook.round(latents.detach())
+
+
+def unit(rows: Tensor) -> Tensor:
+    """Rows (N, D) at length 1; a zero row stays zero."""
     length = torch.linalg.vector_norm(rows, dim=-1, keepdim=True)
-    # A row with NaN or Inf stays as it is, so that the search names its true count and position.
-    return rows / torch.where(length.isfinite(), length.clamp_min(1e-30), 1.0)
+    # A row with NaN or Inf stays as it is, so that the search names its true count and position;
+    # so does a zero row, whose gradient then is no multiple of 1 / 0.
+    return rows / torch.where(length.isfinite() & (length > 1e-30), length, 1.0)

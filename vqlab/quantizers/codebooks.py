@@ -17,9 +17,12 @@ class Codebook(nn.Module):
     Attributes:
         codebook_size: K. dim: D.
         initialized: False while the codes wait for the first training batch.
+        implicit: codes are computed from their indices, and the table is never formed in a
+            forward pass.
     """
 
     initialized: bool = True
+    implicit: bool = False
 
     def __init__(self, codebook_size: int, dim: int) -> None:
         super().__init__()
@@ -53,6 +56,21 @@ class Codebook(nn.Module):
         codes = self()
         folded = Table(self.codebook_size, self.dim, codes, trainable=False)
         return folded.to(codes.device)
+
+    def confine(self, latents: Tensor) -> Tensor:
+        """Latents (N, D) brought to where the codes live: a sphere, a box; unchanged here.
+
+        Everything after it sees only these: assignment, losses and the gradient's way back.
+        """
+        return latents
+
+    def searched(self) -> Tensor:
+        """The table as assignment and updates see it: (K, D), or (0, D) of an implicit codebook."""
+        return self()
+
+    def rows(self, indices: Tensor, table: Tensor) -> Tensor:
+        """The codes (N, D) of indices (N,); ``table`` is what :meth:`searched` returned."""
+        return table.index_select(0, indices)
 
     def extra_repr(self) -> str:
         """K and D, for print()."""

@@ -13,6 +13,7 @@ from torch import nn
 from .assignments import Cosine, Nearest
 from .codebooks import Codebook
 from .estimators import LookAhead, StraightThrough
+from .frame import Quantizer
 from .initialisation import seeded
 from .quantizer import VectorQuantizer
 from .updates import Update
@@ -26,12 +27,18 @@ ESTIMATORS: dict[str, Callable[[], nn.Module]] = {
 
 
 class Parts(NamedTuple):
-    """The four decisions as modules; None for the assignment or estimator is the usual one."""
+    """The four decisions as modules; None for the assignment or estimator is the usual one.
+
+    ``commitment`` is the method's own beta. ``around`` puts the quantizer into a larger one, such
+    as linear maps before and after it, which then is what :func:`make` returns.
+    """
 
     codebook: Codebook
     update: list[Update]
     assignment: nn.Module | None = None
     estimator: nn.Module | None = None
+    commitment: float = 0.25
+    around: Callable[[VectorQuantizer], Quantizer] | None = None
 
 
 @dataclass(frozen=True)
@@ -105,11 +112,11 @@ def make(
     *,
     assignment: str | nn.Module | None = None,
     estimator: str | nn.Module | None = None,
-    commitment: float = 0.25,
+    commitment: float | None = None,
     channel_first: bool = False,
     seed: int | torch.Generator | None = None,
     **options: Any,
-) -> VectorQuantizer:
+) -> Quantizer:
     """Builds a quantizer from its line in the table.
 
     Args:
@@ -117,13 +124,14 @@ def make(
         dim: D. codebook_size: K.
         assignment: "nearest", "cosine" or a module; None is the method's own.
         estimator: "straight-through", "look-ahead" or a module; None is the method's own.
-        commitment: weight beta of the commitment loss.
+        commitment: weight beta of the commitment loss; None is the method's own, mostly 0.25.
         channel_first: latents are (B, D, H, W).
         seed: int or torch.Generator for the start; None draws from torch's own generator.
         options: the method's own, see ``method(name).options``.
 
     Returns:
-        A :class:`VectorQuantizer` in training mode.
+        A :class:`VectorQuantizer` in training mode, or one within linear maps
+        (:class:`Projected`), which behaves alike.
 
     Raises:
         ValueError: unknown method or choice. TypeError: an option that the method does not have.
@@ -136,14 +144,16 @@ def make(
             "and every method assignment, estimator, commitment, channel_first, seed"
         )
     parts = line.build(codebook_size, dim, seeded(seed), **options)
-    return VectorQuantizer(
+    quantizer = VectorQuantizer(
         parts.codebook,
         parts.assignment if assignment is None else _choice("assignment", assignment, ASSIGNMENTS),
         parts.estimator if estimator is None else _choice("estimator", estimator, ESTIMATORS),
         parts.update,
-        commitment,
-        channel_first,
+        parts.commitment if commitment is None else commitment,
     )
+    whole = quantizer if parts.around is None else parts.around(quantizer)
+    whole.channel_first = channel_first
+    return whole
 
 
 def _choice(

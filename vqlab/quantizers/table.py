@@ -8,6 +8,8 @@ from . import noise  # noqa: F401
 from . import ibq  # noqa: F401
 from . import sampled  # noqa: F401
 from . import sq_vae  # noqa: F401
+from . import projected  # noqa: F401
+from . import lookup_free  # noqa: F401
 from . import bridge  # noqa: F401
 from . import anchors  # noqa: F401
 from . import affine  # noqa: F401

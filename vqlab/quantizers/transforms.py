@@ -119,14 +119,14 @@ class MixingCodebook(_Transformed):
         if not 0 < share < 1:
             raise ValueError(f"share must lie in (0, 1), got {share}")
         shape = (codebook_size, self.rank)
-        self.rows = nn.Parameter(torch.randn(shape, generator=generator))
+        self.row_weights = nn.Parameter(torch.randn(shape, generator=generator))
         self.columns = nn.Parameter(torch.randn(shape, generator=generator))
         self.gate = nn.Parameter(torch.tensor(math.log(share / (1 - share))))
 
     def weights(self) -> Tensor:
         """A, (K, K), each row non-negative with sum 1."""
         share = torch.sigmoid(self.gate)
-        mixed = torch.softmax(self.rows @ self.columns.T / math.sqrt(self.rank), -1)
+        mixed = torch.softmax(self.row_weights @ self.columns.T / math.sqrt(self.rank), -1)
         return share * mixed + (1 - share) * torch.eye(self.codebook_size).to(mixed)
 
     def forward(self) -> Tensor:

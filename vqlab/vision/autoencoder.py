@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import leaky_relu, relu
 
-from ..quantizers.quantizer import VectorQuantizer
+from ..quantizers.frame import Quantizer
 
 
 @dataclass
@@ -77,7 +77,7 @@ class Autoencoder(nn.Module):
         self,
         channels: int = 1,
         dim: int = 16,
-        quantizer: VectorQuantizer | None = None,
+        quantizer: Quantizer | None = None,
         *,
         width: int = 32,
         halvings: int = 1,
@@ -96,7 +96,7 @@ class Autoencoder(nn.Module):
             self.decoder = _decoder(channels, dim, width, halvings, blocks)
         self.insert(quantizer)
 
-    def insert(self, quantizer: VectorQuantizer | None) -> None:
+    def insert(self, quantizer: Quantizer | None) -> None:
         """Puts a quantizer into the middle, or takes it out (None).
 
         Raises:

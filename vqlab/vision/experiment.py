@@ -15,7 +15,7 @@ from torch import Tensor
 
 from ..drift.run import Run
 from ..measure.distortion import kmeans_optimum
-from ..quantizers.quantizer import VectorQuantizer
+from ..quantizers.frame import Quantizer
 from ..quantizers.registry import make
 from ..quantizers.registry import method as method_line
 from .autoencoder import Autoencoder
@@ -25,7 +25,7 @@ from .training import Spacing, fit
 KMEANS_LATENTS = 8192  # k-means of more costs seconds and gives the same centroids
 _REMEMBERED = 16
 _warm: dict[bytes, dict[str, Tensor]] = {}
-Builder = Callable[..., VectorQuantizer]
+Builder = Callable[..., Quantizer]
 
 
 def train(
@@ -143,7 +143,7 @@ def _quantizer(
     init: str,
     options: Mapping[str, Any] | None,
     seed: int,
-) -> VectorQuantizer:
+) -> Quantizer:
     settings: dict[str, Any] = {**(options or {}), "seed": seed}
     has = method_line(method).options if isinstance(method, str) else {"init": init}
     if "init" in has:
