@@ -7,7 +7,7 @@ import plotly.io as pio
 import pytest
 
 from vqlab.plots import METHOD_COLORS, publish, styles
-from vqlab.plots.theme import SMALL, TEMPLATE, method_of, swatch
+from vqlab.plots.theme import FAMILIES, SMALL, TEMPLATE, method_of, swatch
 
 # Machado, Oliveira and Fernandes (2009), table 1, full severity.
 VISION = {
@@ -45,16 +45,16 @@ def lab(rgb):
 
 
 @pytest.mark.parametrize("kind", VISION)
-def test_any_two_methods_look_different(kind):
+def test_any_two_families_look_different(kind):
     # A difference of 10 in CIE Lab is seen at a glance between patches side by side.
-    seen = {m: lab(np.array(VISION[kind]) @ linear(c)) for m, c in METHOD_COLORS.items()}
+    seen = {c: lab(np.array(VISION[kind]) @ linear(c)) for c in FAMILIES}
     for one in seen:
         for other in seen:
             if one < other:
                 assert np.linalg.norm(seen[one] - seen[other]) > 15, (one, other)
 
 
-@pytest.mark.parametrize("color", METHOD_COLORS.values())
+@pytest.mark.parametrize("color", FAMILIES)
 def test_a_line_stands_out_from_white(color):
     luminance = linear(color) @ [0.2126, 0.7152, 0.0722]
     assert 1.05 / (luminance + 0.05) > 2
@@ -63,8 +63,11 @@ def test_a_line_stands_out_from_white(color):
 def test_every_method_of_the_table_has_its_colour():
     from vqlab import methods
 
-    assert {line.name for line in methods()} <= set(METHOD_COLORS)
-    assert len(set(METHOD_COLORS.values())) == len(METHOD_COLORS)
+    assert {line.name for line in methods()} == set(METHOD_COLORS) - {"kmeans"}
+    looks = styles(METHOD_COLORS)
+    # By colour and marker, and whoever stands beside them in the figure.
+    assert len({(look.color, look.symbol) for look in looks.values()}) == len(looks)
+    assert all(styles([name])[name] == look for name, look in looks.items())
 
 
 @pytest.mark.parametrize(

@@ -1,9 +1,9 @@
 """One look for every figure: a colour means one thing, and a label can be read from the last row.
 
-The palette is Okabe and Ito's (Color Universal Design, 2008), which stays apart for the common
-kinds of colour blindness. A method keeps its colour in every figure of the library; black is the
-optimum that k-means finds; grey belongs to what is not a method (latents, cells, dead codes). Where
-one colour has to serve several curves (two forms of one method, or more methods than colours), dash
+The palette is Okabe and Ito's (Color Universal Design, 2008) and two darker colours; all stay apart
+for the common kinds of colour blindness. A method keeps its colour in every figure of the library;
+black is the optimum that k-means finds; grey belongs to what is not a method (latents, cells, dead
+codes). Where one colour serves several curves (methods of one family, forms of one method), dash
 and marker are the second channel.
 """
 
@@ -15,15 +15,19 @@ from dataclasses import dataclass
 import plotly.graph_objects as go
 import plotly.io as pio
 
-METHOD_COLORS: dict[str, str] = {
-    "vq": "#D55E00",  # vermillion
-    "ema": "#E69F00",  # orange
-    "ema-revival": "#56B4E9",  # sky blue
-    "simvq": "#CC79A7",  # reddish purple
-    "nsvq": "#0072B2",  # blue
-    "transvq": "#009E73",  # bluish green
-    "kmeans": "#000000",
+# A colour is a kind of cure; within it a method has a dash and a marker of its own, in this order.
+FAMILIES: dict[str, tuple[str, ...]] = {
+    "#D55E00": ("vq", "rotation", "grit", "noise-substitution", "diveq"),  # vermillion: gradients
+    "#E69F00": ("ema", "online-kmeans", "fscl"),  # orange: means
+    "#56B4E9": ("ema-revival", "cvq", "ot-vq"),  # sky blue: replacing, sharing out
+    "#CC79A7": ("simvq", "affine-vq"),  # reddish purple: affine maps
+    "#0072B2": ("nsvq", "som", "neural-gas"),  # blue: neighbours
+    "#009E73": ("transvq", "fvq"),  # bluish green: networks
+    "#882255": ("ibq", "gumbel", "sq-vae", "hyper-vq", "mlr-vq"),  # wine: choice by logits
+    "#4D4D00": ("fsq", "lfq", "bsq", "vqgan-fc"),  # olive: lattices, few dimensions
+    "#000000": ("kmeans",),
 }
+METHOD_COLORS: dict[str, str] = {name: color for color, all_ in FAMILIES.items() for name in all_}
 # Okabe and Ito's yellow is left out: on white its contrast is 1.3, and a projector swallows it.
 
 INK = "#1F2328"  # text
@@ -80,20 +84,23 @@ def styles(labels: Iterable[str], colors: dict[str, str] | None = None) -> dict[
         A style for each label, in the order given. Unknown labels are grey.
     """
     given = colors or {}
-    used: dict[str, int] = {}
+    used: dict[str, set[int]] = {}
     others = 0
     out: dict[str, Style] = {}
     for label in dict.fromkeys(labels):
         method = method_of(label)
         if label in given:
-            color = given[label]
+            color, method = given[label], None
         elif method is not None:
             color = METHOD_COLORS[method]
         else:
             color = OTHERS[others % len(OTHERS)]
             others += 1
-        turn = used.get(color, 0)
-        used[color] = turn + 1
+        taken = used.setdefault(color, set())
+        turn = FAMILIES[color].index(method) if method and color in FAMILIES else 0
+        while turn in taken:
+            turn += 1
+        taken.add(turn)
         out[label] = Style(color, DASHES[turn % len(DASHES)], SYMBOLS[turn % len(SYMBOLS)])
     return out
 
@@ -127,7 +134,7 @@ TEMPLATE = go.layout.Template(
         },
         "paper_bgcolor": "white",
         "plot_bgcolor": "white",
-        "colorway": [c for name, c in METHOD_COLORS.items() if name != "kmeans"],
+        "colorway": [color for color in FAMILIES if color != TARGET],
         "colorscale": {"sequential": "Cividis"},
         "hovermode": "closest",
         "margin": {"l": 72, "r": 24, "t": 64, "b": 60},

@@ -200,7 +200,7 @@ def _fitting(codebook_size: int, layout: str) -> int:
     paper="VQBridge, arXiv 2509.10140",
     year=2025,
     equation="released code, ViT variant",
-    note="without learning annealing, which is the optimizer's: LearningAnnealing",
+    note="as a row where K is no square; LearningAnnealing is a schedule for the optimizer",
 )
 def _fvq(
     size: int,
@@ -211,10 +211,12 @@ def _fvq(
     heads: int = 4,
     depth: int = 2,
     patch: int | None = None,
-    layout: str = "grid",
+    layout: str | None = None,
     trainable_base: bool = True,
     weight: float = 1.0,
 ) -> Parts:
+    if layout is None:
+        layout = "grid" if math.isqrt(size) ** 2 == size else "row"
     codebook = BridgeCodebook(
         size, dim, width, heads, depth, patch, layout, trainable_base, seed
     )
