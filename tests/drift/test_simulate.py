@@ -233,3 +233,11 @@ def test_threads_are_restored():
     with pytest.raises(ValueError):
         simulate("vq", optimizer="lion", **SHORT)
     assert torch.get_num_threads() == before
+
+
+@pytest.mark.parametrize("name", ["diveq", "noise-substitution", "gumbel"])
+def test_codes_that_wait_for_a_task_are_refused(name):
+    with pytest.raises(ValueError, match=r"a drift has none.*options=\{'weight': 1\}"):
+        simulate(name, codebook_size=8, steps=2, progress=False)
+    run = simulate(name, codebook_size=8, steps=2, options={"weight": 1}, progress=False)
+    assert not np.array_equal(run.codes[0], run.codes[-1])

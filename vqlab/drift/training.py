@@ -124,8 +124,10 @@ def train(
                 # The gradient whose own step would carry each latent where it is about to go.
                 task = moved / -stepper.lr
                 torch.autograd.backward((out.loss, out.quantized), (None, task))
-            else:
+            elif out.loss.requires_grad:
                 out.loss.backward()
+            if step == 0:
+                _refuse_untrained(quantizer)
             stepper.step()
         indices = out.indices.numpy()
         hits += np.bincount(indices, minlength=size)
@@ -134,6 +136,18 @@ def train(
             kept.add(quantizer, hits, last_hit, out.terms)
             hits[:] = 0
     return kept
+
+
+def _refuse_untrained(quantizer: Quantizer) -> None:
+    """Codes that wait for the gradient of a task would stand still through the whole run."""
+    codebook: Any = quantizer.codebook
+    module = isinstance(codebook, nn.Module)  # a stack has none of its own
+    trained = [p for p in codebook.parameters() if p.requires_grad] if module else []
+    if trained and not any(p.grad is not None and p.grad.any() for p in trained):
+        raise ValueError(
+            "these codes learn from the gradient of a task, and a drift has none; where the method "
+            "takes a weight of the codebook loss, give one: options={'weight': 1}"
+        )
 
 
 def _batches(
