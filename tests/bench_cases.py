@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import torch
 from bench_clock import contest, extra_memory
+from bench_methods import methods
 
 import vqlab
 from vqlab.drift.motions import make_motion
@@ -244,6 +245,13 @@ CASES: dict[str, tuple[str, Callable[[], Iterator[Line]]]] = {
     **{
         f"step {shape}": (f"Training step, (N, D, K) = {shape}", partial(step, shape, budget))
         for shape, budget in zip(STEPS, (8, 25), strict=True)
+    },
+    **{
+        f"methods {shape}": (
+            f"Training step of every method, (N, D, K) = {shape}",
+            partial(methods, shape, budget),
+        )
+        for shape, budget in zip(STEPS, (2, 8), strict=True)
     },
     "toy": ("Simulation, 512 points and 64 codes in the plane, 1,000 steps", partial(toy, 8)),
 }
