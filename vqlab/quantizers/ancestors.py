@@ -6,7 +6,7 @@ from the codes before the step, are averaged.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
@@ -17,6 +17,9 @@ from .registry import Parts, published
 from .schedules import Schedule, as_schedule
 from .search import nearest
 from .updates import Cells, Update, cell_sums
+
+if TYPE_CHECKING:
+    from .quantizer import VectorQuantizer
 
 
 class Competitive(Update):
@@ -34,6 +37,7 @@ class Competitive(Update):
     """
 
     moves = True
+    sets_codes = True
     steps: Tensor
 
     def __init__(self, rate: float | Schedule) -> None:
@@ -133,7 +137,7 @@ class FrequencySensitive(nn.Module):
         fairness: exponent f >= 0 (ours); 0 is the nearest code.
 
     Raises:
-        ValueError: a negative exponent.
+        ValueError: a negative exponent; in a quantizer, another number of codes.
 
     Reference: Ahalt, Krishnamurthy, Chen and Melton 1990, Neural Networks 3(3), 277-290.
     """
@@ -146,6 +150,15 @@ class FrequencySensitive(nn.Module):
             raise ValueError(f"fairness must be >= 0, got {fairness}")
         self.fairness = fairness
         self.register_buffer("wins", torch.ones(codebook_size))
+
+    def check(self, quantizer: VectorQuantizer) -> None:
+        """Needs as many codes."""
+        size = len(self.wins)
+        if size != quantizer.codebook_size:
+            raise ValueError(
+                f"FrequencySensitive counts the wins of {size} codes, but the "
+                f"{type(quantizer.codebook).__name__} has {quantizer.codebook_size}"
+            )
 
     def forward(self, latents: Tensor, codes: Tensor) -> Tensor:
         """(N,) int64 from latents (N, D) and codes (K, D)."""
@@ -176,20 +189,25 @@ class Wins(Update):
         assignment: whose counts.
 
     Raises:
-        ValueError: an assignment over another number of codes.
+        TypeError: an assignment that counts no wins. ValueError: in a quantizer that has another.
     """
 
     moves = True
 
     def __init__(self, assignment: FrequencySensitive) -> None:
         super().__init__()
+        if not isinstance(assignment, FrequencySensitive):
+            kind = type(assignment).__name__
+            raise TypeError(f"Wins counts for a FrequencySensitive assignment, got {kind}")
         self._assignment = (assignment,)  # in a tuple, so that it is not this module's child
 
-    def attach(self, codebook: Codebook) -> None:
-        """Needs an assignment over as many codes."""
-        size = len(self._assignment[0].wins)
-        if size != codebook.codebook_size:
-            raise ValueError(f"wins of {size} codes counted for {codebook.codebook_size} codes")
+    def check(self, quantizer: VectorQuantizer) -> None:
+        """Needs to count where the choice is made."""
+        if quantizer.assignment is not self._assignment[0]:
+            raise ValueError(
+                "Wins counts for another assignment than the quantizer's "
+                f"{type(quantizer.assignment).__name__}"
+            )
 
     def reset(self, reborn: Tensor, table: Tensor) -> None:
         """Reborn codes count as the average of the others."""

@@ -37,6 +37,8 @@ class CodeEntropy(Update):
     (arXiv 2406.07548), Sec. 3, and its released code for the groups.
     """
 
+    names = ("entropy",)
+
     def __init__(
         self,
         weight: float = 0.1,

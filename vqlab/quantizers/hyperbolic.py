@@ -5,7 +5,7 @@ ball, and the same regression in flat space as its control.
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
@@ -16,6 +16,9 @@ from .poincare import TINY, length
 from .registry import Parts, published
 from .search import nearest
 from .soft_choice import Reconstruction, SoftmaxStraightThrough
+
+if TYPE_CHECKING:
+    from .quantizer import VectorQuantizer
 
 
 class HyperplaneCodebook(Codebook):
@@ -87,7 +90,8 @@ class EuclideanLogits(nn.Module):
         clip: largest length of a latent in the logits, longer ones are shortened to it; None not.
 
     Raises:
-        ValueError: a clip that is not > 0. TypeError: a codebook without hyperplanes.
+        ValueError: a clip that is not > 0; in a quantizer, codes of another codebook.
+        TypeError: a codebook without hyperplanes.
     """
 
     gives_logits = True
@@ -100,6 +104,14 @@ class EuclideanLogits(nn.Module):
             raise ValueError(f"clip must be > 0 or None, got {clip}")
         self.clip = clip
         self._codebook = (codebook,)  # in a tuple, so that it is not this module's child
+
+    def check(self, quantizer: VectorQuantizer) -> None:
+        """Needs to choose by the hyperplanes that the codes are made of."""
+        if quantizer.codebook is not self._codebook[0]:
+            raise ValueError(
+                f"{type(self).__name__} was given another codebook than the quantizer's "
+                f"{type(quantizer.codebook).__name__}"
+            )
 
     def forward(self, latents: Tensor, codes: Tensor) -> tuple[Tensor, Tensor]:
         """Indices (N,) int64 and logits (N, K) of latents (N, D)."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -11,9 +11,6 @@ from .codebooks import Table
 from .logits import DistanceLogits, DotProduct, IndexBackpropagation
 from .registry import Parts, published
 from .updates import Batch, CodebookLoss, Update
-
-if TYPE_CHECKING:
-    from .quantizer import VectorQuantizer
 
 
 class DoubleQuantization(Update):
@@ -33,16 +30,14 @@ class DoubleQuantization(Update):
     weighted by beta = 0.25; the released code puts 0.25 on the codebook loss instead.
     """
 
+    needs_logits = True
+    names = ("double",)
     trains_latents = True
 
     def __init__(self, weight: float = 1.0) -> None:
         super().__init__()
         self.weight = _weight(weight)
         self.choice = IndexBackpropagation()
-
-    def check(self, quantizer: VectorQuantizer) -> None:
-        """Needs logits."""
-        _needs_logits(self, quantizer)
 
     def terms(self, batch: Batch) -> dict[str, Tensor]:
         """{"double": the loss above}."""
@@ -66,6 +61,8 @@ class LogitEntropy(Update):
     released code of IBQ. Over several processes each takes the mean of its own latents.
     """
 
+    needs_logits = True
+    names = ("entropy",)
     trains_latents = True
 
     def __init__(self, weight: float = 0.05, temperature: float = 0.01) -> None:
@@ -73,10 +70,6 @@ class LogitEntropy(Update):
         if not temperature > 0:
             raise ValueError(f"temperature must be > 0, got {temperature}")
         self.weight, self.temperature = _weight(weight), temperature
-
-    def check(self, quantizer: VectorQuantizer) -> None:
-        """Needs logits."""
-        _needs_logits(self, quantizer)
 
     def terms(self, batch: Batch) -> dict[str, Tensor]:
         """{"entropy": the loss above}."""
@@ -101,12 +94,6 @@ def _weight(weight: float) -> float:
     if weight < 0:
         raise ValueError(f"the weight of a loss must be >= 0, got {weight}")
     return weight
-
-
-def _needs_logits(rule: Update, quantizer: VectorQuantizer) -> None:
-    if not getattr(quantizer.assignment, "gives_logits", False):
-        kind = type(quantizer.assignment).__name__
-        raise ValueError(f"{type(rule).__name__} is made of logits, but {kind} chooses without")
 
 
 @published(

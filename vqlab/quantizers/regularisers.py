@@ -10,7 +10,7 @@ from torch.autograd.function import once_differentiable
 
 from .codebooks import Codebook
 from .neighbours import BLOCK, distances
-from .updates import Batch, Update
+from .updates import Batch, Update, refuse_untrained
 
 
 class Regulariser(Update):
@@ -24,11 +24,7 @@ class Regulariser(Update):
 
     def attach(self, codebook: Codebook) -> None:
         """Needs a codebook that gradients can move."""
-        if not any(p.requires_grad for p in codebook.parameters()):
-            raise ValueError(
-                f"{type(self).__name__} trains by gradient, but this codebook has no trainable "
-                "parameter; build it with trainable=True"
-            )
+        refuse_untrained(self, codebook)
 
 
 class Entropy(Regulariser):
@@ -52,6 +48,8 @@ class Entropy(Regulariser):
     Reference: Yu et al. 2023 (MAGVIT-v2, arXiv 2310.05737), entropy penalty; tau = 0.01 and
     lambda = 1 are the released code's of MAGVIT.
     """
+
+    names = ("entropy",)
 
     def __init__(
         self, temperature: float = 0.01, diversity: float = 1.0, weight: float = 0.1
@@ -136,6 +134,8 @@ class Orthogonality(Regulariser):
     Reference: Shin et al. 2021 (arXiv 2112.00384), orthogonal regularization of the codebook.
     """
 
+    names = ("orthogonality",)
+
     def __init__(self, weight: float = 1.0) -> None:
         super().__init__(weight)
 
@@ -171,6 +171,8 @@ class Contrast(Regulariser):
 
     Reference: CVQ-VAE, Zheng and Vedaldi 2023 (arXiv 2307.15139); released code, tau = 0.07.
     """
+
+    names = ("contrast",)
 
     def __init__(
         self, similarity: str = "l2", temperature: float = 0.07, weight: float = 1.0

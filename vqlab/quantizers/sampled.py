@@ -41,7 +41,8 @@ class GumbelChoice(nn.Module):
             place in the batch.
 
     Raises:
-        ValueError: unknown logits; a temperature or variance that is not positive.
+        ValueError: unknown logits; a temperature or variance that is not positive; in a quantizer,
+            codes of another size or dimension.
 
     Reference: Jang et al. 2016 (arXiv 1611.01144); Takida et al. 2022 (SQ-VAE, arXiv 2205.07547)
     for "gaussian".
@@ -65,6 +66,7 @@ class GumbelChoice(nn.Module):
             raise ValueError(f"variance must be > 0, got {variance}")
         generator = torch.Generator().manual_seed(seed) if isinstance(seed, int) else seed
         self.kind, self.temperature = logits, as_schedule(temperature)
+        self.shape = (codebook_size, dim)
         if logits == "projection":
             start = torch.randn(codebook_size, dim, generator=generator) / math.sqrt(dim)
             self.projection = nn.Parameter(start)
@@ -72,6 +74,15 @@ class GumbelChoice(nn.Module):
         elif logits == "gaussian":
             self.log_variance = nn.Parameter(torch.tensor(math.log(variance)))
         self.noise = Noise(generator)
+
+    def check(self, quantizer: VectorQuantizer) -> None:
+        """Needs codes of its size and dimension."""
+        shape = (quantizer.codebook_size, quantizer.dim)
+        if shape != self.shape:
+            raise ValueError(
+                f"GumbelChoice chooses among (K, D) = {self.shape}, but the "
+                f"{type(quantizer.codebook).__name__} has {shape}"
+            )
 
     def logits(self, latents: Tensor, codes: Tensor) -> Tensor:
         """l without noise and temperature, (N, K)."""
@@ -111,6 +122,8 @@ class UniformPrior(Update):
     """
 
     trains_latents = True
+
+    names: tuple[str, ...] = ("prior",)
 
     def __init__(self, weight: float = 5e-4) -> None:
         super().__init__()

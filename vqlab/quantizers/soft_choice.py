@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from torch import Tensor, nn
 
 from .estimators import carrier
 from .updates import Batch, Update
+
+if TYPE_CHECKING:
+    from .quantizer import VectorQuantizer
 
 
 class SoftmaxStraightThrough(nn.Module):
@@ -59,8 +64,11 @@ class Reconstruction(Update):
         weight: factor in the loss.
 
     Raises:
-        ValueError: a negative weight, or an assignment that gives no logits.
+        ValueError: a negative weight, an assignment that gives no logits, or an estimator that
+            sends nothing through them; in a quantizer, another assignment than its own.
     """
+
+    names = ("codebook",)
 
     def __init__(
         self, assignment: nn.Module, estimator: nn.Module, weight: float = 1.0
@@ -69,9 +77,21 @@ class Reconstruction(Update):
         if weight < 0:
             raise ValueError(f"the reconstruction's weight must be >= 0, got {weight}")
         if not getattr(assignment, "gives_logits", False):
-            raise ValueError(f"{type(assignment).__name__} chooses without logits to learn")
+            kind = type(assignment).__name__
+            raise ValueError(f"Reconstruction learns by logits, but {kind} chooses without logits")
+        if not getattr(estimator, "needs_logits", False):
+            kind = type(estimator).__name__
+            raise ValueError(f"Reconstruction learns by logits, but {kind} sends nothing to them")
         self.weight = weight
         self._choice = (assignment, estimator)  # in a tuple, so that they are not its children
+
+    def check(self, quantizer: VectorQuantizer) -> None:
+        """Needs the logits of the quantizer's own choice, and codes that learn by them."""
+        if quantizer.assignment is not self._choice[0]:
+            raise ValueError(
+                "Reconstruction was given another assignment than the quantizer's "
+                f"{type(quantizer.assignment).__name__}"
+            )
 
     def terms(self, batch: Batch) -> dict[str, Tensor]:
         """{"codebook": the loss above}."""

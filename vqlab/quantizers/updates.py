@@ -105,13 +105,17 @@ class Update(nn.Module):
     Attributes:
         weight: factor of the rule's terms in the loss.
         uses_task_gradient: whether codes get a part of the gradient arriving at the output.
-        moves: whether :meth:`move` does anything.
+        moves: whether :meth:`prepare` or :meth:`move` does anything.
+        sets_codes: whether :meth:`move` changes codes that the choice was made from.
+        names: of the losses that :meth:`terms` returns; two rules of a quantizer share none.
         trains_latents: whether the terms have a gradient to the latents, beside the commitment's.
     """
 
     weight: float = 1.0
     uses_task_gradient: bool = False
     moves: bool = False
+    sets_codes: bool = False
+    names: tuple[str, ...] = ()
     trains_latents: bool = False
 
     def attach(self, codebook: Codebook) -> None:
@@ -139,6 +143,16 @@ class Update(nn.Module):
         """Training, at the end of the forward pass: one step of the rule's schedule."""
 
 
+def refuse_untrained(rule: Update, codebook: Codebook) -> None:
+    """Raises ValueError where ``rule`` trains by gradient, and nothing of ``codebook`` does."""
+    if not any(p.requires_grad for p in codebook.parameters()):
+        raise ValueError(
+            f"{type(rule).__name__} trains by gradient, but this {type(codebook).__name__} has no "
+            "trainable parameter"
+            + ("; build it with trainable=True" if isinstance(codebook, Table) else "")
+        )
+
+
 class CodebookLoss(Update):
     r"""Pulls each chosen code towards its latents, by gradient.
 
@@ -156,6 +170,8 @@ class CodebookLoss(Update):
     Reference: van den Oord et al. 2017 (arXiv 1711.00937), Eq. 3, second term.
     """
 
+    names = ("codebook",)
+
     def __init__(self, weight: float = 1.0) -> None:
         super().__init__()
         if weight < 0:
@@ -164,11 +180,7 @@ class CodebookLoss(Update):
 
     def attach(self, codebook: Codebook) -> None:
         """Needs something trainable."""
-        if not any(p.requires_grad for p in codebook.parameters()):
-            raise ValueError(
-                "CodebookLoss trains by gradient, but this codebook has no trainable parameter; "
-                "build it with trainable=True"
-            )
+        refuse_untrained(self, codebook)
 
     def terms(self, batch: Batch) -> dict[str, Tensor]:
         """{"codebook": the loss above}."""
@@ -201,6 +213,7 @@ class MovingAverage(Update):
     """
 
     moves = True
+    sets_codes = True
     counts: Tensor
     sums: Tensor
 
