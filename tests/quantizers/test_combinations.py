@@ -59,7 +59,7 @@ ESTIMATORS = {
     "MeanCode": lambda: vq.MeanCode(),
     "NoiseSubstitution": lambda: vq.NoiseSubstitution(seed=1),
     "NoiseSubstitution towards": lambda: vq.NoiseSubstitution(0.1, seed=1),
-    "SoftmaxStraightThrough": lambda: vq.SoftmaxStraightThrough(0.5),
+    "IndexBackpropagation soft": lambda: vq.IndexBackpropagation(0.5),
 }
 # Each is given the quantizer's assignment and estimator.
 UPDATES = {
@@ -99,7 +99,7 @@ MOVES |= {"RunningStatistics"}
 PULLS = {"Attraction", "CodebookLoss", "Contrast", "DoubleQuantization", "Entropy"}
 PULLS |= {"GaussianPrior", "Orthogonality", "Reconstruction"}
 PASSES = {"LookAhead", "IndexBackpropagation", "MeanCode", "NoiseSubstitution"}
-PASSES |= {"GeneralizedRadius", "Propagation", "SoftmaxStraightThrough"}
+PASSES |= {"GeneralizedRadius", "Propagation"}
 
 drawn = st.tuples(
     st.sampled_from(sorted(CODEBOOKS)),

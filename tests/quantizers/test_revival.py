@@ -5,7 +5,6 @@ import torch
 
 from vqlab import VectorQuantizer, make
 from vqlab.quantizers import AffineCodebook, CodebookLoss, Revival, Table
-from vqlab.quantizers.revival import hashed
 
 
 def gradient_quantizer(**options) -> VectorQuantizer:
@@ -110,23 +109,6 @@ def test_masked_latents_revive_nobody():
     q(z, mask)
     q(z, mask)
     assert torch.cdist(q.codebook()[6:], z[:8]).min(1).values.max() == 0
-
-
-def test_hashed_numbers_are_uniform_and_depend_on_everything():
-    clock = torch.tensor(3)
-    draw = hashed(0, clock, 100_000, 0)
-    assert draw.min() >= 0 and draw.max() < 2**53
-    share = (draw % 10).bincount(minlength=10) / 100_000
-    assert (share - 0.1).abs().max() < 5 * (0.09 / 100_000) ** 0.5  # five standard errors
-    high = (draw >> 50).bincount(minlength=8) / 100_000
-    assert (high - 0.125).abs().max() < 5 * (0.11 / 100_000) ** 0.5
-    for other in (
-        hashed(1, clock, 1000, 0),
-        hashed(0, clock + 1, 1000, 0),
-        hashed(0, clock, 1000, 1),
-    ):
-        assert (other == draw[:1000]).sum() < 2
-    assert torch.equal(hashed(0, clock, 1000, 0), draw[:1000])
 
 
 def test_bad_settings_are_named():

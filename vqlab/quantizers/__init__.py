@@ -7,6 +7,7 @@ from .anchors import Anchors
 from .assignments import Cosine, Nearest, Rounding
 from .bridge import BridgeCodebook
 from .codebooks import AffineCodebook, Codebook, Table, TransformerCodebook
+from .draws import Noise
 from .entropy import CodeEntropy
 from .estimators import LookAhead, StraightThrough
 from .frame import Quantized, Quantizer
@@ -15,10 +16,11 @@ from .ibq import DoubleQuantization, LogitEntropy
 from .lattices import BinaryCube, FiniteScalars, Lattice
 from .logits import DistanceLogits, DotProduct, IndexBackpropagation
 from .neighbours import Attraction, Propagation
-from .noise import Noise, NoiseSubstitution
+from .noise import NoiseSubstitution
 from .projected import Projected, SphereTable
 from .quantizer import VectorQuantizer
 from .radius import GeneralizedRadius
+from .reconstruction import Reconstruction
 from .registry import Method, Parts, make, method, methods, published
 from .regularisers import Contrast, Entropy, Orthogonality
 from .revival import Revival
@@ -26,7 +28,6 @@ from .rotation import Rotation
 from .sampled import GumbelChoice, UniformPrior
 from .schedules import Constant, Exponential, LearningAnnealing, Schedule, Step, Warmup
 from .schedules import Cosine as CosineSchedule
-from .soft_choice import Reconstruction, SoftmaxStraightThrough
 from .splitting import lbg
 from .sq_vae import GaussianPrior, MeanCode
 from .stacked import Grouped, Residual
@@ -93,7 +94,6 @@ __all__ = [
     "RunningStatistics",
     "Schedule",
     "SelfOrganizingMap",
-    "SoftmaxStraightThrough",
     "SphereTable",
     "Step",
     "StraightThrough",

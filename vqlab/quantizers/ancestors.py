@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from .codebooks import Codebook, Table
+from .finite import finite
 from .neighbours import BLOCK, distances
 from .registry import Parts, published
 from .schedules import Schedule, as_schedule
@@ -165,8 +166,7 @@ class FrequencySensitive(nn.Module):
         z, table = latents.detach(), codes.detach()
         if not self.training:
             return nearest(z, table)
-        # Against one code the search has nothing to find: it refuses what is not finite.
-        nearest(z, table[:1])
+        z = finite(z)
         center = z.mean(0) if z.shape[0] else 0.0
         z, table = (z - center).double(), (table - center).double()
         price = self.wins.double() ** self.fairness

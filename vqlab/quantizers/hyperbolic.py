@@ -11,11 +11,12 @@ import torch
 from torch import Tensor, nn
 
 from .codebooks import Codebook
+from .finite import finite
 from .initialisation import seeded
+from .logits import IndexBackpropagation
 from .poincare import TINY, length
+from .reconstruction import Reconstruction
 from .registry import Parts, published
-from .search import nearest
-from .soft_choice import Reconstruction, SoftmaxStraightThrough
 
 if TYPE_CHECKING:
     from .quantizer import VectorQuantizer
@@ -115,8 +116,7 @@ class EuclideanLogits(nn.Module):
 
     def forward(self, latents: Tensor, codes: Tensor) -> tuple[Tensor, Tensor]:
         """Indices (N,) int64 and logits (N, K) of latents (N, D)."""
-        # Against one code the search has nothing to find: it refuses what is not finite.
-        nearest(latents, codes[:1])
+        latents = finite(latents)
         if self.clip is not None:
             latents = latents * (self.clip / length(latents)).clamp_max(1.0)
         logits = self.logits(latents)
@@ -183,7 +183,7 @@ class HyperbolicLogits(EuclideanLogits):
 def _parts(
     codebook: HyperplaneCodebook, logits: EuclideanLogits, temperature: float, weight: float
 ) -> Parts:
-    estimator = SoftmaxStraightThrough(temperature)
+    estimator = IndexBackpropagation(temperature)
     return Parts(codebook, [Reconstruction(logits, estimator, weight)], logits, estimator)
 
 
@@ -191,7 +191,7 @@ def _parts(
     "hyper-vq",
     codebook="hyperplanes' nearest points",
     assignment="hyperbolic regression's logits",
-    estimator="softmax straight-through",
+    estimator="index backpropagation",
     update="reconstruction",
     paper="Goswami et al., arXiv 2403.13015",
     year=2024,
@@ -217,7 +217,7 @@ def _hyper_vq(
     "mlr-vq",
     codebook="hyperplanes' nearest points",
     assignment="linear regression's logits",
-    estimator="softmax straight-through",
+    estimator="index backpropagation",
     update="reconstruction",
     paper="Goswami et al., arXiv 2403.13015",
     year=2024,

@@ -9,8 +9,9 @@ import torch
 from torch import Tensor, nn
 
 from .codebooks import Table
-from .logits import IndexBackpropagation, distance_logits, largest
-from .noise import Noise
+from .draws import Noise
+from .finite import finite
+from .logits import IndexBackpropagation, distance_logits
 from .registry import Parts, published
 from .schedules import Cosine, Schedule, as_schedule
 from .search import nearest
@@ -93,13 +94,14 @@ class GumbelChoice(nn.Module):
 
     def forward(self, latents: Tensor, codes: Tensor) -> tuple[Tensor, Tensor]:
         """(N,) int64 and logits (N, K) from latents (N, D) and codes (K, D)."""
+        latents = finite(latents)
         logits, tau = self.logits(latents, codes), self.temperature(self.noise.clock)
         if self.training:
             self.noise.advance()
             logits = logits + self.noise.gumbel(logits)
         elif self.kind != "projection":
             return nearest(latents, codes), logits / tau
-        return largest(logits, latents), logits / tau
+        return logits.detach().argmax(-1), logits / tau
 
     def extra_repr(self) -> str:
         """The options, for print()."""

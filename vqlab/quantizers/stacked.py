@@ -9,11 +9,11 @@ from typing import Any, cast
 import torch
 from torch import Tensor, nn
 
+from .draws import hashed
 from .estimators import StraightThrough, carrier
 from .finite import finite
 from .frame import Flat, Quantizer
 from .quantizer import VectorQuantizer
-from .revival import hashed
 
 
 class Stack(Quantizer):

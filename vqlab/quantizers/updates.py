@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import torch
 import torch.distributed as dist
@@ -25,7 +25,8 @@ class Batch:
         codes: the chosen code of each latent, (N, D), with the gradient to the table.
         weights: (N,), 1 for a latent that counts and 0 for padding; None when all count.
         logits: (N, K) of an assignment that is defined by them, with their gradient; else None.
-        soft: (N, D), mean codes under the softmax of the logits, codes detached; once known.
+        soft: (N, D) by temperature, mean codes under the softmax of the logits over it, codes
+            detached; once known.
         error: mean squared difference of latents and codes, detached, once it is known.
     """
 
@@ -35,7 +36,7 @@ class Batch:
     codes: Tensor
     weights: Tensor | None = None
     logits: Tensor | None = None
-    soft: Tensor | None = None
+    soft: dict[float, Tensor] = field(default_factory=dict)
     error: Tensor | None = None
 
     def scale(self) -> Tensor:

@@ -1,4 +1,4 @@
-"""Gradients through the choice: the softmax over the logits stands in for the one code taken."""
+"""The loss of a decoder that is the identity, where codes learn through the choice."""
 
 from __future__ import annotations
 
@@ -6,49 +6,10 @@ from typing import TYPE_CHECKING
 
 from torch import Tensor, nn
 
-from .estimators import carrier
 from .updates import Batch, Update
 
 if TYPE_CHECKING:
     from .quantizer import VectorQuantizer
-
-
-class SoftmaxStraightThrough(nn.Module):
-    r"""Passes the chosen code on; gradients see the softmax's mixture of all codes' choices.
-
-    .. math:: \hat z = \sum_k y_k c_k, \qquad y = e_{k^*} + p - \mathrm{sg}[p], \quad
-        p = \mathrm{softmax}(v / \tau)
-
-    The chosen code gets dL/dz; every logit gets p_k / tau * (dL/dz . c_k - sum_j p_j dL/dz . c_j).
-    Nothing is random.
-
-    Args:
-        temperature: tau > 0.
-
-    Raises:
-        ValueError: a temperature that is not > 0.
-    """
-
-    needs_logits = True
-    # Codes do learn from the task. The flag asks for a drift in the task's place, and that stands
-    # for a task only where the latents get its whole gradient, which here the softmax takes apart.
-    uses_task_gradient = False
-
-    def __init__(self, temperature: float = 1.0) -> None:
-        super().__init__()
-        if not temperature > 0:
-            raise ValueError(f"temperature must be > 0, got {temperature}")
-        self.temperature = temperature
-
-    def forward(self, batch: Batch) -> Tensor:
-        """(N, D), equal to the chosen codes."""
-        assert batch.logits is not None
-        mixture = (batch.logits / self.temperature).softmax(1) @ batch.table.detach()
-        return batch.codes.detach() + carrier(batch.codes) + carrier(mixture)
-
-    def extra_repr(self) -> str:
-        """The temperature, for print()."""
-        return f"temperature={self.temperature}"
 
 
 class Reconstruction(Update):
