@@ -6,13 +6,14 @@ from .ancestors import Competitive, FrequencySensitive, OnlineKMeans, Wins
 from .anchors import Anchors
 from .assignments import Cosine, Nearest, Rounding
 from .bridge import BridgeCodebook
+from .code_entropy import CodeEntropy
 from .codebooks import AffineCodebook, Codebook, Table, TransformerCodebook
 from .draws import Noise
-from .entropy import CodeEntropy
+from .entropy import Entropy, LogitEntropy
 from .estimators import LookAhead, StraightThrough
 from .frame import Quantized, Quantizer
 from .hyperbolic import EuclideanLogits, HyperbolicLogits, HyperplaneCodebook
-from .ibq import DoubleQuantization, LogitEntropy
+from .ibq import DoubleQuantization
 from .lattices import BinaryCube, FiniteScalars, Lattice
 from .logits import DistanceLogits, DotProduct, IndexBackpropagation
 from .neighbours import Attraction, Propagation
@@ -22,7 +23,7 @@ from .quantizer import VectorQuantizer
 from .radius import GeneralizedRadius
 from .reconstruction import Reconstruction
 from .registry import Method, Parts, make, method, methods, published
-from .regularisers import Contrast, Entropy, Orthogonality
+from .regularisers import Contrast, Orthogonality
 from .revival import Revival
 from .rotation import Rotation
 from .sampled import GumbelChoice, UniformPrior
