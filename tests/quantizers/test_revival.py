@@ -1,7 +1,10 @@
 """A revived code is alive after the step, with clean sums and clean moments."""
 
+import copy
+
 import pytest
 import torch
+from torch.func import functional_call, stack_module_state, vmap
 
 from vqlab import VectorQuantizer, make
 from vqlab.quantizers import AffineCodebook, CodebookLoss, Revival, Table
@@ -109,6 +112,44 @@ def test_masked_latents_revive_nobody():
     q(z, mask)
     q(z, mask)
     assert torch.cdist(q.codebook()[6:], z[:8]).min(1).values.max() == 0
+
+
+@pytest.mark.parametrize("source", ["latent", "active"])
+def test_a_resumed_run_draws_what_the_uninterrupted_one_draws(source):
+    def run(q, steps):
+        for step in steps:
+            q(cloud(step))
+        return q.codebook().detach().clone()
+
+    def fresh(seed):
+        return gradient_quantizer(threshold=0.1, decay=0.5, source=source, noise=0.1, seed=seed)
+
+    whole, first, resumed, other = fresh(1), fresh(1), fresh(2), fresh(2)
+    before = run(first, range(3))
+    resumed.load_state_dict(first.state_dict())
+    expected = run(whole, range(8))
+    assert (expected - before)[6:].norm(dim=1).min() > 10  # both far codes died after the break
+    assert torch.equal(run(resumed, range(3, 8)), expected)
+    assert not torch.equal(run(other, range(8)), expected)
+
+
+def test_runs_under_vmap_draw_each_their_own():
+    runs = [gradient_quantizer(threshold=0.1, decay=0.5, seed=seed) for seed in (1, 2)]
+    parameters, buffers = stack_module_state(runs)
+    template = copy.deepcopy(runs[0])
+
+    def forward(parameters, buffers, z):
+        functional_call(template, (parameters, buffers), (z,))
+        return parameters, buffers
+
+    for step in range(8):
+        parameters, buffers = vmap(forward, in_dims=(0, 0, None))(parameters, buffers, cloud(step))
+        for q in runs:
+            q(cloud(step))
+    tables = parameters["codebook.table"]
+    for table, q in zip(tables, runs, strict=True):
+        assert torch.equal(table, q.codebook())
+    assert not torch.equal(*tables)
 
 
 def test_bad_settings_are_named():

@@ -74,6 +74,7 @@ class Revival(Replacement):
     arXiv 2606.11363 (source "active").
     """
 
+    key: Tensor
     use: Tensor
     clock: Tensor
 
@@ -94,8 +95,10 @@ class Revival(Replacement):
             raise ValueError(f"unknown source {source!r}; choose one of {', '.join(SOURCES)}")
         if noise is not None and noise < 0:
             raise ValueError(f"noise must be >= 0, got {noise}")
-        self.threshold, self.decay, self.source, self.seed = threshold, decay, source, seed
+        self.threshold, self.decay, self.source = threshold, decay, source
         self.noise = noise if noise is not None else {"latent": 0.0, "active": 0.01}[source]
+        # In the state, so that a resumed run draws on and runs under vmap draw each their own.
+        self.register_buffer("key", torch.tensor(seed))
 
     def attach(self, codebook: Codebook) -> None:
         """Needs a free table."""
@@ -128,14 +131,14 @@ class Revival(Replacement):
     def _replacements(self, latents: Tensor, weights: Tensor | None, table: Tensor) -> Tensor:
         # One candidate for every code, kept where the code is dead: shapes never depend on data.
         size, dim = table.shape
-        draw = hashed(self.seed, self.clock, size, stream=0).to(table.device)
+        draw = hashed(self.key, self.clock, size, stream=0).to(table.device)
         if self.source == "latent":
             fresh = latents.index_select(0, picked(draw, weights, latents.shape[0]))
         else:
             active = (self.use >= self.threshold).to(table)
             fresh = table.index_select(0, picked(draw, active, size))
         if self.noise:
-            noise = normal(self.seed, self.clock, table)
+            noise = normal(self.key, self.clock, table)
             fresh = fresh + self.noise * latents.std(0, correction=0) * noise
         if dist.is_available() and dist.is_initialized():
             dist.broadcast(fresh, 0)
