@@ -2,20 +2,22 @@
 
 from . import table as _table  # noqa: F401
 from .affine import MatchedCodebook, RunningStatistics
-from .ancestors import Competitive, FrequencySensitive, OnlineKMeans, Wins
+from .ancestors import Competitive, OnlineKMeans
 from .anchors import Anchors
 from .assignments import Cosine, Nearest, Rounding
 from .bridge import BridgeCodebook
 from .code_entropy import CodeEntropy
-from .codebooks import AffineCodebook, Codebook, Table, TransformerCodebook
+from .codebooks import AffineCodebook, Codebook, Table
 from .draws import Noise
 from .entropy import Entropy, LogitEntropy
 from .estimators import LookAhead, StraightThrough
 from .frame import Quantized, Quantizer
+from .frequency import FrequencySensitive, Wins
 from .hyperbolic import EuclideanLogits, HyperbolicLogits, HyperplaneCodebook
 from .ibq import DoubleQuantization
 from .lattices import BinaryCube, FiniteScalars, Lattice
 from .logits import DistanceLogits, DotProduct, IndexBackpropagation
+from .moving_average import MovingAverage
 from .neighbours import Attraction, Propagation
 from .noise import NoiseSubstitution
 from .projected import Projected, SphereTable
@@ -33,9 +35,10 @@ from .splitting import lbg
 from .sq_vae import GaussianPrior, MeanCode
 from .stacked import Grouped, Residual
 from .topology import NeuralGas, SelfOrganizingMap
+from .transformer import TransformerCodebook
 from .transforms import LowRankCodebook, MixingCodebook
 from .transport import Transport
-from .updates import CodebookLoss, MovingAverage, Update
+from .updates import CodebookLoss, Update
 
 __all__ = [
     "AffineCodebook",
