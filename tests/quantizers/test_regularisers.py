@@ -115,6 +115,7 @@ def test_vmap_and_compile_and_empty_batches(name):
     q, z = quantizer(rule).eval(), cloud(3, N, D)
     together = torch.func.vmap(lambda x: q(x).loss)(z)
     torch.testing.assert_close(together, torch.stack([q(x).loss for x in z]))
+    torch.compiler.reset()  # all quantizers are one forward, which is compiled only so often
     compiled = torch.compile(q, backend="aot_eager", fullgraph=True)
     torch.testing.assert_close(compiled(z[0]).loss, q(z[0]).loss)
     assert q(z[0, :0]).loss.isfinite()

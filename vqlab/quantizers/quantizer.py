@@ -204,7 +204,7 @@ class VectorQuantizer(Quantizer):
         )
         # What these ask of the rules was asked when the original was built.
         folded.assignment, folded.estimator = deepcopy((self.assignment, self.estimator))
-        return folded.eval()
+        return folded.eval().requires_grad_(False)
 
     def extra_repr(self) -> str:
         """K, D and beta, for print()."""
