@@ -142,8 +142,8 @@ def expected_to_move(q: VectorQuantizer) -> bool:
     trained = any(p.requires_grad for p in q.codebook.parameters())
     if rules & MOVES:
         return True
-    if not q.codebook().var(0).any():  # a VQBridge's start: entropy cannot tell equal codes apart
-        rules.discard("Entropy")
+    if not q.codebook().any():  # a VQBridge's start: codes all alike and without a direction
+        rules -= {"Entropy", "Orthogonality"}
     return trained and bool(rules & PULLS or PASSES & {*rules, type(q.estimator).__name__})
 
 
