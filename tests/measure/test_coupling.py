@@ -7,7 +7,7 @@ from torch import nn
 
 from vqlab.measure.coupling import coupling_kernel, fixed_point_residual, jacobian_rank
 from vqlab.measure.distortion import centroid_residual, kmeans_optimum
-from vqlab.quantizers.codebooks import AffineCodebook, Table, TransformerCodebook
+from vqlab.quantizers import AffineCodebook, Table, TransformerCodebook
 
 K, D = 7, 3
 

@@ -8,7 +8,7 @@ import torch
 
 from vqlab import make
 from vqlab.quantizers import AffineCodebook, Table, TransformerCodebook
-from vqlab.quantizers.codebooks import LinearAttention
+from vqlab.quantizers.transformer import LinearAttention
 
 
 def normal(*shape, seed=0, dtype=torch.float64):

@@ -59,6 +59,8 @@ def test_every_process_holds_the_same_codes(tmp_path, name):
     assert [p.wait(timeout=120) for p in processes] == [0, 0]
     a, b = (torch.load(tmp_path / f"{r}.pt") for r in range(2))
     for key in a:
+        if key.endswith(".key"):
+            continue  # a seed is a setting, and here each process has been given its own
         assert torch.equal(a[key], b[key]), key
     # The statistics are those of both halves: 64 latents a step, not 32.
     if name in COMPETITIVE:

@@ -10,8 +10,8 @@ from vqlab.quantizers import (
     EuclideanLogits,
     HyperbolicLogits,
     HyperplaneCodebook,
+    IndexBackpropagation,
     Reconstruction,
-    SoftmaxStraightThrough,
     Table,
     VectorQuantizer,
 )
@@ -223,10 +223,10 @@ def test_what_cannot_work_is_refused():
     with pytest.raises(ValueError, match="clip"):
         make("mlr-vq", D, K, clip=0.0)
     with pytest.raises(ValueError, match="temperature"):
-        SoftmaxStraightThrough(0.0)
+        IndexBackpropagation(0.0)
     with pytest.raises(TypeError, match="HyperplaneCodebook, got Table"):
         HyperbolicLogits(Table(K, D))
     codebook = HyperplaneCodebook(K, D)
     with pytest.raises(ValueError, match=">= 0"):
-        Reconstruction(EuclideanLogits(codebook), SoftmaxStraightThrough(), -1.0)
+        Reconstruction(EuclideanLogits(codebook), IndexBackpropagation(), -1.0)
     assert VectorQuantizer(codebook, EuclideanLogits(codebook)).dim == D

@@ -201,5 +201,5 @@ def test_parts_that_do_not_go_together_are_refused():
         VectorQuantizer(Table(4, 4), update=[CodeEntropy()])
     with pytest.raises(ValueError, match="divide the 4 bits, got 3"):
         make("lfq", 4, 16, group=3)
-    with pytest.raises(ValueError, match="sharpness > 0"):
+    with pytest.raises(ValueError, match="sharpness of CodeEntropy must be > 0"):
         make("bsq", 4, 16, sharpness=0.0)

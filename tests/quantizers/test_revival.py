@@ -1,11 +1,13 @@
 """A revived code is alive after the step, with clean sums and clean moments."""
 
+import copy
+
 import pytest
 import torch
+from torch.func import functional_call, stack_module_state, vmap
 
 from vqlab import VectorQuantizer, make
 from vqlab.quantizers import AffineCodebook, CodebookLoss, Revival, Table
-from vqlab.quantizers.revival import hashed
 
 
 def gradient_quantizer(**options) -> VectorQuantizer:
@@ -112,21 +114,42 @@ def test_masked_latents_revive_nobody():
     assert torch.cdist(q.codebook()[6:], z[:8]).min(1).values.max() == 0
 
 
-def test_hashed_numbers_are_uniform_and_depend_on_everything():
-    clock = torch.tensor(3)
-    draw = hashed(0, clock, 100_000, 0)
-    assert draw.min() >= 0 and draw.max() < 2**53
-    share = (draw % 10).bincount(minlength=10) / 100_000
-    assert (share - 0.1).abs().max() < 5 * (0.09 / 100_000) ** 0.5  # five standard errors
-    high = (draw >> 50).bincount(minlength=8) / 100_000
-    assert (high - 0.125).abs().max() < 5 * (0.11 / 100_000) ** 0.5
-    for other in (
-        hashed(1, clock, 1000, 0),
-        hashed(0, clock + 1, 1000, 0),
-        hashed(0, clock, 1000, 1),
-    ):
-        assert (other == draw[:1000]).sum() < 2
-    assert torch.equal(hashed(0, clock, 1000, 0), draw[:1000])
+@pytest.mark.parametrize("source", ["latent", "active"])
+def test_a_resumed_run_draws_what_the_uninterrupted_one_draws(source):
+    def run(q, steps):
+        for step in steps:
+            q(cloud(step))
+        return q.codebook().detach().clone()
+
+    def fresh(seed):
+        return gradient_quantizer(threshold=0.1, decay=0.5, source=source, noise=0.1, seed=seed)
+
+    whole, first, resumed, other = fresh(1), fresh(1), fresh(2), fresh(2)
+    before = run(first, range(3))
+    resumed.load_state_dict(first.state_dict())
+    expected = run(whole, range(8))
+    assert (expected - before)[6:].norm(dim=1).min() > 10  # both far codes died after the break
+    assert torch.equal(run(resumed, range(3, 8)), expected)
+    assert not torch.equal(run(other, range(8)), expected)
+
+
+def test_runs_under_vmap_draw_each_their_own():
+    runs = [gradient_quantizer(threshold=0.1, decay=0.5, seed=seed) for seed in (1, 2)]
+    parameters, buffers = stack_module_state(runs)
+    template = copy.deepcopy(runs[0])
+
+    def forward(parameters, buffers, z):
+        functional_call(template, (parameters, buffers), (z,))
+        return parameters, buffers
+
+    for step in range(8):
+        parameters, buffers = vmap(forward, in_dims=(0, 0, None))(parameters, buffers, cloud(step))
+        for q in runs:
+            q(cloud(step))
+    tables = parameters["codebook.table"]
+    for table, q in zip(tables, runs, strict=True):
+        assert torch.equal(table, q.codebook())
+    assert not torch.equal(*tables)
 
 
 def test_bad_settings_are_named():

@@ -2,38 +2,43 @@
 
 from . import table as _table  # noqa: F401
 from .affine import MatchedCodebook, RunningStatistics
-from .ancestors import Competitive, FrequencySensitive, OnlineKMeans, Wins
+from .ancestors import Competitive, OnlineKMeans
 from .anchors import Anchors
 from .assignments import Cosine, Nearest, Rounding
 from .bridge import BridgeCodebook
-from .codebooks import AffineCodebook, Codebook, Table, TransformerCodebook
-from .entropy import CodeEntropy
+from .code_entropy import CodeEntropy
+from .codebooks import AffineCodebook, Codebook, Table
+from .draws import Noise
+from .entropy import Entropy, LogitEntropy
 from .estimators import LookAhead, StraightThrough
 from .frame import Quantized, Quantizer
+from .frequency import FrequencySensitive, Wins
 from .hyperbolic import EuclideanLogits, HyperbolicLogits, HyperplaneCodebook
-from .ibq import DoubleQuantization, LogitEntropy
+from .ibq import DoubleQuantization
 from .lattices import BinaryCube, FiniteScalars, Lattice
 from .logits import DistanceLogits, DotProduct, IndexBackpropagation
+from .moving_average import MovingAverage
 from .neighbours import Attraction, Propagation
-from .noise import Noise, NoiseSubstitution
+from .noise import NoiseSubstitution
 from .projected import Projected, SphereTable
 from .quantizer import VectorQuantizer
 from .radius import GeneralizedRadius
+from .reconstruction import Reconstruction
 from .registry import Method, Parts, make, method, methods, published
-from .regularisers import Contrast, Entropy, Orthogonality
+from .regularisers import Contrast, Orthogonality
 from .revival import Revival
 from .rotation import Rotation
 from .sampled import GumbelChoice, UniformPrior
 from .schedules import Constant, Exponential, LearningAnnealing, Schedule, Step, Warmup
 from .schedules import Cosine as CosineSchedule
-from .soft_choice import Reconstruction, SoftmaxStraightThrough
 from .splitting import lbg
 from .sq_vae import GaussianPrior, MeanCode
 from .stacked import Grouped, Residual
 from .topology import NeuralGas, SelfOrganizingMap
+from .transformer import TransformerCodebook
 from .transforms import LowRankCodebook, MixingCodebook
 from .transport import Transport
-from .updates import CodebookLoss, MovingAverage, Update
+from .updates import CodebookLoss, Update
 
 __all__ = [
     "AffineCodebook",
@@ -93,7 +98,6 @@ __all__ = [
     "RunningStatistics",
     "Schedule",
     "SelfOrganizingMap",
-    "SoftmaxStraightThrough",
     "SphereTable",
     "Step",
     "StraightThrough",

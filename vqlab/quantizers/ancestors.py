@@ -6,17 +6,18 @@ from the codes before the step, are averaged.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from .codebooks import Codebook, Table
-from .neighbours import BLOCK, distances
 from .registry import Parts, published
 from .schedules import Schedule, as_schedule
-from .search import nearest
 from .updates import Cells, Update, cell_sums
+
+if TYPE_CHECKING:
+    pass
 
 
 class Competitive(Update):
@@ -34,6 +35,7 @@ class Competitive(Update):
     """
 
     moves = True
+    sets_codes = True
     steps: Tensor
 
     def __init__(self, rate: float | Schedule) -> None:
@@ -120,89 +122,6 @@ class OnlineKMeans(Competitive):
         table.copy_(table + pull / self.counts[:, None])
 
 
-class FrequencySensitive(nn.Module):
-    r"""In training a code that has won often must lie nearer to win again; nearest in evaluation.
-
-    .. math:: k_n = \arg\min_k\; u_k^{\,f}\, \|z_n - c_k\|^2
-
-    with u_k the number of latents that code k has won, kept by :class:`Wins` (without it u stays
-    1), and f = 1. All latents of a batch meet the same counts. Distances are in float64, in blocks.
-
-    Args:
-        codebook_size: K.
-        fairness: exponent f >= 0 (ours); 0 is the nearest code.
-
-    Raises:
-        ValueError: a negative exponent.
-
-    Reference: Ahalt, Krishnamurthy, Chen and Melton 1990, Neural Networks 3(3), 277-290.
-    """
-
-    wins: Tensor
-
-    def __init__(self, codebook_size: int, fairness: float = 1.0) -> None:
-        super().__init__()
-        if fairness < 0:
-            raise ValueError(f"fairness must be >= 0, got {fairness}")
-        self.fairness = fairness
-        self.register_buffer("wins", torch.ones(codebook_size))
-
-    def forward(self, latents: Tensor, codes: Tensor) -> Tensor:
-        """(N,) int64 from latents (N, D) and codes (K, D)."""
-        z, table = latents.detach(), codes.detach()
-        if not self.training:
-            return nearest(z, table)
-        # Against one code the search has nothing to find: it refuses what is not finite.
-        nearest(z, table[:1])
-        center = z.mean(0) if z.shape[0] else 0.0
-        z, table = (z - center).double(), (table - center).double()
-        price = self.wins.double() ** self.fairness
-        rows = max(1, BLOCK // table.shape[0])
-        return torch.cat([(price * distances(p, table)).argmin(1) for p in z.split(rows)])
-
-    def extra_repr(self) -> str:
-        """The exponent, for print()."""
-        return f"fairness={self.fairness}"
-
-
-class Wins(Update):
-    r"""Counts, for a :class:`FrequencySensitive` assignment, how often each code has won.
-
-    .. math:: u_k \leftarrow u_k + |S_k|, \qquad u_k = 1 \text{ at first}
-
-    A revived code takes the mean count of the rest (ours): with 1 it would win almost all latents.
-
-    Args:
-        assignment: whose counts.
-
-    Raises:
-        ValueError: an assignment over another number of codes.
-    """
-
-    moves = True
-
-    def __init__(self, assignment: FrequencySensitive) -> None:
-        super().__init__()
-        self._assignment = (assignment,)  # in a tuple, so that it is not this module's child
-
-    def attach(self, codebook: Codebook) -> None:
-        """Needs an assignment over as many codes."""
-        size = len(self._assignment[0].wins)
-        if size != codebook.codebook_size:
-            raise ValueError(f"wins of {size} codes counted for {codebook.codebook_size} codes")
-
-    def reset(self, reborn: Tensor, table: Tensor) -> None:
-        """Reborn codes count as the average of the others."""
-        wins = self._assignment[0].wins
-        others = (~reborn).to(wins.dtype)
-        mean = ((others * wins).sum() / others.sum().clamp_min(1.0)).clamp_min(1.0)
-        wins.copy_(torch.where(reborn, mean, wins))
-
-    def move(self, batch: Cells, codebook: Codebook) -> None:
-        """Counts the batch; no code moves."""
-        self._assignment[0].wins.add_(batch.counts)
-
-
 @published(
     "online-kmeans",
     codebook="free table",
@@ -222,27 +141,3 @@ def _online_kmeans(
 ) -> Parts:
     table = Table(size, dim, init, trainable=False, seed=seed)
     return Parts(table, [OnlineKMeans(rate)])
-
-
-@published(
-    "fscl",
-    codebook="free table",
-    assignment="nearest by distance times wins",
-    update="winner, constant rate",
-    paper="Ahalt et al., Neural Networks 3(3), 277-290",
-    year=1990,
-    equation="from later papers",
-    note="squared distance; exponent and rate ours; batches averaged; nearest in evaluation",
-)
-def _fscl(
-    size: int,
-    dim: int,
-    seed: Any,
-    *,
-    init: str | Tensor = "first-batch",
-    rate: float | Schedule = 1.0,
-    fairness: float = 1.0,
-) -> Parts:
-    table = Table(size, dim, init, trainable=False, seed=seed)
-    chooser = FrequencySensitive(size, fairness)
-    return Parts(table, [OnlineKMeans(rate), Wins(chooser)], chooser)

@@ -10,10 +10,11 @@ import torch.distributed as dist
 from torch import Tensor
 
 from .codebooks import Codebook, Table
+from .draws import hashed, picked, uniform
 from .neighbours import BLOCK, distances
 from .registry import Parts, published
 from .regularisers import Contrast
-from .revival import Replacement, hashed, picked
+from .revival import Replacement
 from .search import nearest
 from .updates import Cells, CodebookLoss, Update
 
@@ -148,8 +149,7 @@ class Anchors(Replacement):
         # One latent per code by inverting the cumulated softmax, in blocks of codes.
         center = z.mean(0)
         z, codes = z - center, codes - center
-        uniform = hashed(self.key, self.clock, codes.shape[0], stream=0).double() / 2.0**53
-        uniform = uniform.to(codes)[:, None]
+        level = uniform(self.key, self.clock, codes.shape[0]).to(codes)[:, None]
         # Minus half the squared distance of unit vectors is their cosine less one.
         factor = -1.0 if self.similarity == "l2" else -0.5
         rows, found = max(1, BLOCK // z.shape[0]), []
@@ -158,7 +158,7 @@ class Anchors(Replacement):
             if weights is not None:
                 logits = logits.masked_fill(weights == 0, -torch.inf)
             reached = logits.softmax(1).cumsum(1)
-            below = reached <= uniform[at : at + rows] * reached[:, -1:]
+            below = reached <= level[at : at + rows] * reached[:, -1:]
             found.append(below.sum(1).clamp_max(z.shape[0] - 1))
         return torch.cat(found)
 

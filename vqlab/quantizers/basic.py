@@ -6,12 +6,14 @@ from typing import Any
 
 from torch import Tensor
 
-from .codebooks import AffineCodebook, Table, TransformerCodebook
+from .codebooks import AffineCodebook, Table
+from .moving_average import MovingAverage
 from .neighbours import Attraction, Propagation
 from .registry import Parts, published
 from .revival import Revival
 from .schedules import Schedule, Step
-from .updates import CodebookLoss, MovingAverage, Update
+from .transformer import TransformerCodebook
+from .updates import CodebookLoss, Update
 
 FORMS = ("released", "figure", "followup", "propagation")
 # Steps in an epoch of the paper's CelebA-HQ training: 22,500 images in batches of 16.

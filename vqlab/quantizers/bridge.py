@@ -8,8 +8,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from .codebooks import Codebook, _forked
-from .initialisation import seeded, starting_codes
+from .codebooks import Codebook
+from .initialisation import forked, seeded, starting_codes
 from .registry import Parts, published
 from .updates import CodebookLoss
 
@@ -147,7 +147,7 @@ class BridgeCodebook(Codebook):
         tokens = self.patches.patch**2 * dim
         generator = seeded(seed)
         base = starting_codes("uniform", codebook_size, dim, generator)
-        with _forked(generator):
+        with forked(generator):
             self.into = nn.Linear(tokens, width)
             self.blocks = nn.Sequential(*(BridgeBlock(width, heads) for _ in range(depth)))
             self.norm = _norm(width)

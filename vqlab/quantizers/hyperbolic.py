@@ -5,17 +5,21 @@ ball, and the same regression in flat space as its control.
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
 
 from .codebooks import Codebook
+from .finite import finite
 from .initialisation import seeded
+from .logits import IndexBackpropagation
 from .poincare import TINY, length
+from .reconstruction import Reconstruction
 from .registry import Parts, published
-from .search import nearest
-from .soft_choice import Reconstruction, SoftmaxStraightThrough
+
+if TYPE_CHECKING:
+    from .quantizer import VectorQuantizer
 
 
 class HyperplaneCodebook(Codebook):
@@ -87,7 +91,8 @@ class EuclideanLogits(nn.Module):
         clip: largest length of a latent in the logits, longer ones are shortened to it; None not.
 
     Raises:
-        ValueError: a clip that is not > 0. TypeError: a codebook without hyperplanes.
+        ValueError: a clip that is not > 0; in a quantizer, codes of another codebook.
+        TypeError: a codebook without hyperplanes.
     """
 
     gives_logits = True
@@ -101,10 +106,17 @@ class EuclideanLogits(nn.Module):
         self.clip = clip
         self._codebook = (codebook,)  # in a tuple, so that it is not this module's child
 
+    def check(self, quantizer: VectorQuantizer) -> None:
+        """Needs to choose by the hyperplanes that the codes are made of."""
+        if quantizer.codebook is not self._codebook[0]:
+            raise ValueError(
+                f"{type(self).__name__} was given another codebook than the quantizer's "
+                f"{type(quantizer.codebook).__name__}"
+            )
+
     def forward(self, latents: Tensor, codes: Tensor) -> tuple[Tensor, Tensor]:
         """Indices (N,) int64 and logits (N, K) of latents (N, D)."""
-        # Against one code the search has nothing to find: it refuses what is not finite.
-        nearest(latents, codes[:1])
+        latents = finite(latents)
         if self.clip is not None:
             latents = latents * (self.clip / length(latents)).clamp_max(1.0)
         logits = self.logits(latents)
@@ -171,7 +183,7 @@ class HyperbolicLogits(EuclideanLogits):
 def _parts(
     codebook: HyperplaneCodebook, logits: EuclideanLogits, temperature: float, weight: float
 ) -> Parts:
-    estimator = SoftmaxStraightThrough(temperature)
+    estimator = IndexBackpropagation(temperature)
     return Parts(codebook, [Reconstruction(logits, estimator, weight)], logits, estimator)
 
 
@@ -179,7 +191,7 @@ def _parts(
     "hyper-vq",
     codebook="hyperplanes' nearest points",
     assignment="hyperbolic regression's logits",
-    estimator="softmax straight-through",
+    estimator="index backpropagation",
     update="reconstruction",
     paper="Goswami et al., arXiv 2403.13015",
     year=2024,
@@ -205,7 +217,7 @@ def _hyper_vq(
     "mlr-vq",
     codebook="hyperplanes' nearest points",
     assignment="linear regression's logits",
-    estimator="softmax straight-through",
+    estimator="index backpropagation",
     update="reconstruction",
     paper="Goswami et al., arXiv 2403.13015",
     year=2024,

@@ -1,19 +1,16 @@
-"""Index backpropagation quantization: its losses, made of the logits of the choice."""
+"""Index backpropagation quantization: latents and codes pulled together through the choice."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-import torch
 from torch import Tensor
 
 from .codebooks import Table
+from .entropy import LogitEntropy
 from .logits import DistanceLogits, DotProduct, IndexBackpropagation
 from .registry import Parts, published
 from .updates import Batch, CodebookLoss, Update
-
-if TYPE_CHECKING:
-    from .quantizer import VectorQuantizer
 
 
 class DoubleQuantization(Update):
@@ -33,80 +30,20 @@ class DoubleQuantization(Update):
     weighted by beta = 0.25; the released code puts 0.25 on the codebook loss instead.
     """
 
+    needs_logits = True
+    names = ("double",)
     trains_latents = True
 
     def __init__(self, weight: float = 1.0) -> None:
         super().__init__()
-        self.weight = _weight(weight)
+        if weight < 0:
+            raise ValueError(f"the weight of a loss must be >= 0, got {weight}")
+        self.weight = weight
         self.choice = IndexBackpropagation()
-
-    def check(self, quantizer: VectorQuantizer) -> None:
-        """Needs logits."""
-        _needs_logits(self, quantizer)
 
     def terms(self, batch: Batch) -> dict[str, Tensor]:
         """{"double": the loss above}."""
         return {"double": batch.mean_square(self.choice(batch), batch.latents)}
-
-
-class LogitEntropy(Update):
-    r"""Makes each latent's choice sharp and the use of all codes even.
-
-    .. math:: L = \tfrac1N \sum_n H(p_n) - H\Big(\tfrac1N \sum_n p_n\Big), \qquad
-        p_n = \mathrm{softmax}(l_n / \tau), \quad -\log K \le L \le 0
-
-    Args:
-        weight: factor in the loss.
-        temperature: tau > 0, on top of the assignment's own.
-
-    Raises:
-        ValueError: options out of range; in a quantizer, an assignment without logits.
-
-    Reference: Yu et al. 2023 (arXiv 2310.05737), entropy penalty; weight and temperature as in the
-    released code of IBQ. Over several processes each takes the mean of its own latents.
-    """
-
-    trains_latents = True
-
-    def __init__(self, weight: float = 0.05, temperature: float = 0.01) -> None:
-        super().__init__()
-        if not temperature > 0:
-            raise ValueError(f"temperature must be > 0, got {temperature}")
-        self.weight, self.temperature = _weight(weight), temperature
-
-    def check(self, quantizer: VectorQuantizer) -> None:
-        """Needs logits."""
-        _needs_logits(self, quantizer)
-
-    def terms(self, batch: Batch) -> dict[str, Tensor]:
-        """{"entropy": the loss above}."""
-        assert batch.logits is not None
-        logs = torch.log_softmax(batch.logits / self.temperature, -1)
-        shares = logs.exp()
-        each = -(shares * logs).sum(-1)
-        if batch.weights is not None:
-            each, shares = each * batch.weights, shares * batch.weights[:, None]
-        one = batch.scale() * batch.latents.shape[1]  # 1 / N
-        mean = shares.sum(0) * one
-        # A code that no latent comes near has share 0 exactly; 0 log 0 = 0, without a NaN gradient.
-        log_mean = torch.log(mean.clamp_min(torch.finfo(mean.dtype).tiny))
-        return {"entropy": each.sum() * one + (mean * log_mean).sum()}
-
-    def extra_repr(self) -> str:
-        """The options, for print()."""
-        return f"weight={self.weight}, temperature={self.temperature}"
-
-
-def _weight(weight: float) -> float:
-    if weight < 0:
-        raise ValueError(f"the weight of a loss must be >= 0, got {weight}")
-    return weight
-
-
-def _needs_logits(rule: Update, quantizer: VectorQuantizer) -> None:
-    if not getattr(quantizer.assignment, "gives_logits", False):
-        kind = type(quantizer.assignment).__name__
-        raise ValueError(f"{type(rule).__name__} is made of logits, but {kind} chooses without")
 
 
 @published(

@@ -20,6 +20,22 @@ def seeded(seed: int | torch.Generator | None) -> torch.Generator | None:
     return torch.Generator().manual_seed(seed)
 
 
+class forked:
+    """Runs torch's module initialisers from ``generator``, leaving the global state as it was."""
+
+    def __init__(self, generator: torch.Generator | None) -> None:
+        self.generator = generator
+
+    def __enter__(self) -> None:
+        if self.generator is not None:
+            self.before = torch.get_rng_state()
+            torch.manual_seed(int(torch.randint(2**62, (), generator=self.generator)))
+
+    def __exit__(self, *error: object) -> None:
+        if self.generator is not None:
+            torch.set_rng_state(self.before)
+
+
 def starting_codes(
     init: str | Tensor, codebook_size: int, dim: int, generator: torch.Generator | None
 ) -> Tensor:

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import torch
 from torch import Tensor, nn
 
 from .estimators import carrier
+from .finite import finite
 from .search import nearest
-from .search.checks import refuse_nonfinite
 from .updates import Batch
 
 
@@ -29,8 +27,8 @@ class DotProduct(nn.Module):
 
     def forward(self, latents: Tensor, codes: Tensor) -> tuple[Tensor, Tensor]:
         """(N,) int64 and logits (N, K) from latents (N, D) and codes (K, D)."""
-        logits = latents @ codes.T
-        return largest(logits, latents), logits
+        logits = finite(latents) @ codes.T
+        return logits.detach().argmax(-1), logits
 
 
 class DistanceLogits(nn.Module):
@@ -71,49 +69,28 @@ def distance_logits(latents: Tensor, codes: Tensor) -> Tensor:
     return latents @ codes.T - 0.5 * codes.square().sum(-1)
 
 
-def largest(scores: Tensor, latents: Tensor) -> Tensor:
-    """The position of each row's largest score, (N,) int64; latents must be finite.
-
-    Raises:
-        ValueError: latents that are not finite, with their count and the position of the first.
-    """
-    return _largest(scores.detach(), latents.detach())
-
-
-# An operator, because the refusal looks at values: torch's transforms must not look inside.
-@torch.library.custom_op("vqlab::largest", mutates_args=())
-def _largest(scores: Tensor, latents: Tensor) -> Tensor:
-    refuse_nonfinite("latents", latents)
-    return scores.argmax(-1)
-
-
-@_largest.register_fake
-def _(scores: Tensor, latents: Tensor) -> Tensor:
-    return scores.new_empty(scores.shape[:-1], dtype=torch.int64)
-
-
-@_largest.register_vmap
-def _(info: Any, in_dims: tuple[int | None, int | None], scores: Tensor, latents: Tensor) -> Any:
-    if in_dims[0] is None:
-        return _largest(scores, latents), None
-    return _largest(scores.movedim(in_dims[0], 0), latents), 0
-
-
 class IndexBackpropagation(nn.Module):
     r"""Passes the code on; differentiates as the mean code under the softmax of the logits.
 
     .. math::
         \hat z_n = \sum_k \big(h_{nk} + p_{nk} - \mathrm{sg}\, p_{nk}\big)\, c_k, \qquad
-        h_n = \mathrm{onehot}(k_n), \quad p_n = \mathrm{softmax}(l_n)
+        h_n = \mathrm{onehot}(k_n), \quad p_n = \mathrm{softmax}(l_n / \tau)
 
-    With :math:`a_{nk} = p_{nk} (g_n \cdot c_k - \sum_j p_{nj}\, g_n \cdot c_j)` and dot-product
-    logits,
+    The logits get a, and with dot products as logits,
 
-    .. math:: \frac{\partial L}{\partial z_n} = \sum_k a_{nk} c_k, \qquad
+    .. math:: a_{nk} = \tfrac1\tau\, p_{nk} \Big(g_n \cdot c_k - \sum_j p_{nj}\, g_n \cdot c_j\Big),
+        \qquad \frac{\partial L}{\partial z_n} = \sum_k a_{nk} c_k, \qquad
         \frac{\partial L}{\partial c_k} = \sum_n \big(h_{nk} g_n + a_{nk} z_n\big)
 
     Every code learns in every step, since no p is zero. Nothing is copied past the choice: where
     the softmax is saturated the latents get no gradient, unlike with straight-through.
+
+    Args:
+        temperature: tau > 0, on top of the assignment's own.
+
+    Raises:
+        ValueError: a temperature that is not positive; in a quantizer, an assignment without
+            logits, or a rule that sets codes after the choice.
 
     Reference: Shi et al. 2024 (IBQ, arXiv 2412.02692), index backpropagation quantization.
     """
@@ -123,10 +100,22 @@ class IndexBackpropagation(nn.Module):
     uses_task_gradient = False
     needs_logits = True
 
+    def __init__(self, temperature: float = 1.0) -> None:
+        super().__init__()
+        if not temperature > 0:
+            raise ValueError(f"temperature must be > 0, got {temperature}")
+        self.temperature = temperature
+
     def forward(self, batch: Batch) -> Tensor:
         """(N, D), equal to the chosen codes."""
         assert batch.logits is not None
-        if batch.soft is None:  # a loss may have needed it before: N x K twice would be dear
+        # A loss may have needed it before: N x K twice would be dear.
+        if self.temperature not in batch.soft:
+            p = torch.softmax(batch.logits / self.temperature, -1)
             # p - sg p is zero, so it gives the codes no gradient beyond that of the chosen one.
-            batch.soft = torch.softmax(batch.logits, -1) @ batch.table.detach()
-        return batch.codes.detach() + carrier(batch.codes) + carrier(batch.soft)
+            batch.soft[self.temperature] = p @ batch.table.detach()
+        return batch.codes.detach() + carrier(batch.codes) + carrier(batch.soft[self.temperature])
+
+    def extra_repr(self) -> str:
+        """The temperature, for print()."""
+        return f"temperature={self.temperature}"

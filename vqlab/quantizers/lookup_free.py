@@ -19,7 +19,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from .assignments import Rounding
-from .entropy import CodeEntropy
+from .code_entropy import CodeEntropy
 from .lattices import BinaryCube, FiniteScalars
 from .projected import within
 from .registry import Parts, published

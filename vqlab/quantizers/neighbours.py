@@ -10,7 +10,7 @@ from torch.autograd.function import once_differentiable
 
 from .codebooks import Codebook
 from .schedules import Schedule, as_schedule
-from .updates import Batch, CodebookLoss, Update
+from .updates import Batch, Update, refuse_untrained
 
 # Elements of one block of the N x K kernel: small enough for the cache, large enough for matmul.
 BLOCK = 1 << 20
@@ -42,7 +42,7 @@ class KernelUpdate(Update):
 
     def attach(self, codebook: Codebook) -> None:
         """Needs a codebook that gradients can move."""
-        CodebookLoss().attach(codebook)
+        refuse_untrained(self, codebook)
 
     def tau(self) -> Tensor:
         """The bandwidth now, scalar, in squared units of the latents."""
@@ -87,6 +87,8 @@ class Attraction(KernelUpdate):
     Source: arXiv 2602.18896 ("figure": the repository's equation image; "released": its code);
     arXiv 2606.11363 ("followup"). Here every form is averaged over N and D, like the codebook loss.
     """
+
+    names = ("neighbours",)
 
     def __init__(
         self,

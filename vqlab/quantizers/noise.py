@@ -9,50 +9,10 @@ import torch
 from torch import Tensor, nn
 
 from .codebooks import Table
+from .draws import Noise
 from .estimators import carrier
 from .registry import Parts, published
-from .revival import hashed
 from .updates import Batch, CodebookLoss
-
-
-class Noise(nn.Module):
-    """Random numbers that are a pure function of a seed and a clock, both in the state_dict.
-
-    A resumed run, torch.compile and vmap draw what the plain run draws.
-
-    Args:
-        seed: int, torch.Generator (one number is drawn from it) or None (from torch's own).
-    """
-
-    seed: Tensor
-    clock: Tensor
-
-    def __init__(self, seed: int | torch.Generator | None = None) -> None:
-        super().__init__()
-        if not isinstance(seed, int):
-            seed = int(torch.randint(2**31, (), generator=seed))
-        self.register_buffer("seed", torch.tensor(seed))
-        self.register_buffer("clock", torch.zeros((), dtype=torch.int64))
-
-    def advance(self) -> None:
-        """The next draw is another one."""
-        self.clock += 1
-
-    def uniform(self, count: int, stream: int = 0) -> Tensor:
-        """``count`` float64 numbers in the open interval (0, 1)."""
-        # 52 bits and a half: neither 0 nor 1 comes out, whose logarithms would be of no use.
-        return ((hashed(self.seed, self.clock, count, stream) >> 1).double() + 0.5) / 2.0**52
-
-    def normal(self, like: Tensor) -> Tensor:
-        """Standard normal numbers of the shape and dtype of ``like``."""
-        first, second = (self.uniform(like.numel(), stream) for stream in (1, 2))
-        values = torch.sqrt(-2 * torch.log(first)) * torch.cos(2 * math.pi * second)
-        return values.to(like.dtype).reshape(like.shape)
-
-    def gumbel(self, like: Tensor) -> Tensor:
-        """Standard Gumbel numbers of the shape and dtype of ``like``."""
-        values = -torch.log(-torch.log(self.uniform(like.numel())))
-        return values.to(like.dtype).reshape(like.shape)
 
 
 class NoiseSubstitution(nn.Module):

@@ -10,10 +10,10 @@ import torch
 from torch import Tensor, nn
 
 from .assignments import unit
-from .codebooks import Table, _forked
+from .codebooks import Table
 from .finite import finite
 from .frame import Flat, Quantizer
-from .initialisation import seeded
+from .initialisation import forked, seeded
 from .registry import Parts, published
 from .updates import CodebookLoss
 
@@ -54,7 +54,7 @@ class Projected(Quantizer):
             raise ValueError("channel_first belongs to Projected, not to the quantizer within")
         if not isinstance(dim, int) or dim < 1:
             raise ValueError(f"dim must be an integer >= 1, got {dim!r}")
-        with _forked(seeded(seed)):
+        with forked(seeded(seed)):
             self.into = nn.Linear(dim, quantizer.dim, bias=bias)
             self.out = nn.Linear(quantizer.dim, dim, bias=bias)
         self.quantizer = quantizer

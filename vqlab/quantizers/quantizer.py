@@ -56,18 +56,9 @@ class VectorQuantizer(Quantizer):
         self.estimator = estimator if estimator is not None else StraightThrough()
         self.update = nn.ModuleList(update)
         self.commitment = commitment
-        if getattr(self.estimator, "needs_logits", False):
-            kind = type(self.estimator).__name__
-            if not getattr(self.assignment, "gives_logits", False):
-                raise ValueError(
-                    f"{kind} sends gradients through the choice, but "
-                    f"{type(self.assignment).__name__} chooses without logits"
-                )
-            if any(rule.moves for rule in update):
-                raise ValueError(
-                    f"{kind} sends gradients through the codes that the choice was made from; "
-                    "rules that move codes within the step do not go with it"
-                )
+        for part in (self.estimator, *update):
+            if getattr(part, "needs_logits", False):
+                self._check_logits(part)
         if getattr(self.assignment, "rounds", False) != codebook.implicit:
             kind = type(codebook).__name__
             how = "by rounding only" if codebook.implicit else "by a search, not by rounding"
@@ -80,6 +71,32 @@ class VectorQuantizer(Quantizer):
             check = getattr(part, "check", None)
             if check is not None:
                 check(self)  # what a part needs of the others, beyond the codebook
+        self._check_names()
+
+    def _check_logits(self, part: nn.Module) -> None:
+        kind = type(part).__name__
+        if not getattr(self.assignment, "gives_logits", False):
+            raise ValueError(
+                f"{kind} sends gradients through the choice, but "
+                f"{type(self.assignment).__name__} chooses without logits"
+            )
+        for rule in self.rules:
+            if rule.sets_codes:
+                raise ValueError(
+                    f"{kind} sends gradients through the codes that the choice was made from; "
+                    f"{type(rule).__name__}, which sets codes after the choice, does not go with it"
+                )
+
+    def _check_names(self) -> None:
+        owners: dict[str, Update] = {}
+        for rule in self.rules:
+            for name in rule.names:
+                other = owners.setdefault(name, rule)
+                if other is not rule:
+                    raise ValueError(
+                        f"{type(other).__name__} and {type(rule).__name__} both give the loss "
+                        f"{name!r}; take one of them"
+                    )
 
     @property
     def codebook_size(self) -> int:
@@ -187,7 +204,7 @@ class VectorQuantizer(Quantizer):
         )
         # What these ask of the rules was asked when the original was built.
         folded.assignment, folded.estimator = deepcopy((self.assignment, self.estimator))
-        return folded.eval()
+        return folded.eval().requires_grad_(False)
 
     def extra_repr(self) -> str:
         """K, D and beta, for print()."""

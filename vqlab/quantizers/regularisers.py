@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import torch
 from torch import Tensor
-from torch.autograd.function import once_differentiable
 
 from .codebooks import Codebook
 from .neighbours import BLOCK, distances
-from .updates import Batch, Update
+from .updates import Batch, Update, refuse_untrained
 
 
 class Regulariser(Update):
@@ -24,99 +21,7 @@ class Regulariser(Update):
 
     def attach(self, codebook: Codebook) -> None:
         """Needs a codebook that gradients can move."""
-        if not any(p.requires_grad for p in codebook.parameters()):
-            raise ValueError(
-                f"{type(self).__name__} trains by gradient, but this codebook has no trainable "
-                "parameter; build it with trainable=True"
-            )
-
-
-class Entropy(Regulariser):
-    r"""Rewards certain choices for each latent and varied choices over the batch.
-
-    .. math:: L = \tfrac1N \sum_n H(p_n) - \lambda H\big(\tfrac1N \sum_n p_n\big), \qquad
-        p_n = \mathrm{softmax}_k(-\|z_n - c_k\|^2/\tau)
-
-    With lambda = 1 it is minus the mutual information of latent and code, between -log K and 0.
-    Latents and codes both get its gradient. The N x K probabilities are made in blocks and made
-    again in the backward pass, never kept. Each process takes its own batch's mean.
-
-    Args:
-        temperature: tau, in squared units of the latents.
-        diversity: lambda, the share of the second term.
-        weight: factor in the loss.
-
-    Raises:
-        ValueError: a temperature that is not positive, a negative diversity or weight.
-
-    Reference: Yu et al. 2023 (MAGVIT-v2, arXiv 2310.05737), entropy penalty; tau = 0.01 and
-    lambda = 1 are the released code's of MAGVIT.
-    """
-
-    def __init__(
-        self, temperature: float = 0.01, diversity: float = 1.0, weight: float = 0.1
-    ) -> None:
-        super().__init__(weight)
-        if not temperature > 0:
-            raise ValueError(f"temperature must be > 0, got {temperature}")
-        if diversity < 0:
-            raise ValueError(f"diversity must be >= 0, got {diversity}")
-        self.temperature, self.diversity = temperature, diversity
-
-    def terms(self, batch: Batch) -> dict[str, Tensor]:
-        """{"entropy": the loss above}."""
-        z, weights = batch.latents, batch.weights
-        shares = torch.ones_like(z[:, 0]) if weights is None else weights
-        shares = (shares / shares.sum().clamp_min(1.0)).detach()
-        value, _ = _Entropy.apply(z, batch.table, shares, self.temperature, self.diversity)
-        return {"entropy": value}
-
-    def extra_repr(self) -> str:
-        """The options, for print()."""
-        return f"temperature={self.temperature}, diversity={self.diversity}, weight={self.weight}"
-
-
-class _Entropy(torch.autograd.Function):
-    # Minus the logits' gradient at (n, k) is share_n p_k (v_k - sum_j p_j v_j) with
-    # v = log p - lambda log of the mean p: only the K means pass from one sweep to the other.
-    generate_vmap_rule = True
-
-    @staticmethod
-    def forward(
-        z: Tensor, table: Tensor, shares: Tensor, temperature: float, diversity: float
-    ) -> tuple[Tensor, Tensor]:
-        single, mean = z.new_zeros(()), torch.zeros_like(table[:, 0])
-        for part in _blocks(z, table):
-            log_p = _log_p(z, table, part, temperature)
-            p = log_p.exp() * shares[part, None]
-            single, mean = single - (p * log_p).sum(), mean + p.sum(0)
-        return single + diversity * torch.xlogy(mean, mean).sum(), mean
-
-    @staticmethod
-    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, Tensor]) -> None:
-        z, table, shares, ctx.temperature, ctx.diversity = inputs
-        ctx.mark_non_differentiable(output[1])
-        ctx.save_for_backward(z, table, shares, output[1])
-
-    @staticmethod
-    @once_differentiable
-    def backward(ctx: Any, gradient: Tensor, _: Tensor) -> tuple[Tensor | None, ...]:
-        z, table, shares, mean = ctx.saved_tensors
-        center = z.mean(0)
-        log_mean = ctx.diversity * mean.clamp_min(torch.finfo(mean.dtype).tiny).log()
-        to_codes, mass, to_latents = torch.zeros_like(table), torch.zeros_like(mean), []
-        for part in _blocks(z, table):
-            log_p = _log_p(z, table, part, ctx.temperature)
-            p = log_p.exp()
-            value = log_p - log_mean
-            pull = p * (value - (p * value).sum(1, keepdim=True)) * shares[part, None]
-            # The rows of pull sum to zero, so the latent itself drops out of its gradient.
-            to_latents.append(pull @ (table - center))
-            to_codes, mass = to_codes + pull.T @ (z[part] - center), mass + pull.sum(0)
-        to_codes = to_codes - mass[:, None] * (table - center)
-        scale = -2 * gradient / ctx.temperature
-        latents = torch.cat(to_latents) if to_latents else torch.zeros_like(z)
-        return scale * latents, scale * to_codes, None, None, None
+        refuse_untrained(self, codebook)
 
 
 class Orthogonality(Regulariser):
@@ -135,6 +40,8 @@ class Orthogonality(Regulariser):
 
     Reference: Shin et al. 2021 (arXiv 2112.00384), orthogonal regularization of the codebook.
     """
+
+    names = ("orthogonality",)
 
     def __init__(self, weight: float = 1.0) -> None:
         super().__init__(weight)
@@ -171,6 +78,8 @@ class Contrast(Regulariser):
 
     Reference: CVQ-VAE, Zheng and Vedaldi 2023 (arXiv 2307.15139); released code, tau = 0.07.
     """
+
+    names = ("contrast",)
 
     def __init__(
         self, similarity: str = "l2", temperature: float = 0.07, weight: float = 1.0
@@ -230,13 +139,3 @@ class Contrast(Regulariser):
         return (
             f"similarity={self.similarity!r}, temperature={self.temperature}, weight={self.weight}"
         )
-
-
-def _blocks(z: Tensor, table: Tensor) -> list[slice]:
-    rows = max(1, BLOCK // table.shape[0])
-    return [slice(at, at + rows) for at in range(0, z.shape[0], rows)]
-
-
-def _log_p(z: Tensor, table: Tensor, part: slice, temperature: float) -> Tensor:
-    center = z.mean(0)  # near the origin the expanded distances are exact
-    return (-distances(z[part] - center, table - center) / temperature).log_softmax(1)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from functools import cache
 from typing import Any
 from weakref import WeakSet
@@ -13,6 +12,7 @@ from torch import Tensor, nn
 from torch.optim.optimizer import Optimizer, register_optimizer_step_pre_hook
 
 from .codebooks import Codebook, Table
+from .draws import hashed, normal, picked
 from .updates import Cells, Update
 
 SOURCES = ("latent", "active")
@@ -74,6 +74,7 @@ class Revival(Replacement):
     arXiv 2606.11363 (source "active").
     """
 
+    key: Tensor
     use: Tensor
     clock: Tensor
 
@@ -94,8 +95,10 @@ class Revival(Replacement):
             raise ValueError(f"unknown source {source!r}; choose one of {', '.join(SOURCES)}")
         if noise is not None and noise < 0:
             raise ValueError(f"noise must be >= 0, got {noise}")
-        self.threshold, self.decay, self.source, self.seed = threshold, decay, source, seed
+        self.threshold, self.decay, self.source = threshold, decay, source
         self.noise = noise if noise is not None else {"latent": 0.0, "active": 0.01}[source]
+        # In the state, so that a resumed run draws on and runs under vmap draw each their own.
+        self.register_buffer("key", torch.tensor(seed))
 
     def attach(self, codebook: Codebook) -> None:
         """Needs a free table."""
@@ -128,28 +131,19 @@ class Revival(Replacement):
     def _replacements(self, latents: Tensor, weights: Tensor | None, table: Tensor) -> Tensor:
         # One candidate for every code, kept where the code is dead: shapes never depend on data.
         size, dim = table.shape
-        draw = hashed(self.seed, self.clock, size, stream=0).to(table.device)
+        draw = hashed(self.key, self.clock, size, stream=0).to(table.device)
         if self.source == "latent":
             fresh = latents.index_select(0, picked(draw, weights, latents.shape[0]))
         else:
             active = (self.use >= self.threshold).to(table)
             fresh = table.index_select(0, picked(draw, active, size))
         if self.noise:
-            fresh = fresh + self.noise * latents.std(0, correction=0) * self._normal(table)
+            noise = normal(self.key, self.clock, table)
+            fresh = fresh + self.noise * latents.std(0, correction=0) * noise
         if dist.is_available() and dist.is_initialized():
             dist.broadcast(fresh, 0)
         # Latents are refused as non-finite only by the search that follows; no code starts on one.
         return torch.where(fresh.isfinite().all(1, keepdim=True), fresh.to(table.dtype), table)
-
-    def _normal(self, table: Tensor) -> Tensor:
-        # Box-Muller on hashed uniforms: stateless, so a resumed run draws the same noise.
-        count = table.numel()
-        first, second = (
-            (hashed(self.seed, self.clock, count, stream) + 1).double() / 2.0**53
-            for stream in (1, 2)
-        )
-        normal = torch.sqrt(-2 * torch.log(first)) * torch.cos(2 * math.pi * second)
-        return normal.to(table).reshape(table.shape)
 
     def extra_repr(self) -> str:
         """The options, for print()."""
@@ -157,30 +151,6 @@ class Revival(Replacement):
             f"threshold={self.threshold}, decay={self.decay}, source={self.source!r}, "
             f"noise={self.noise}"
         )
-
-
-def picked(draw: Tensor, allowed: Tensor | None, count: int) -> Tensor:
-    """Positions below ``count``, uniform over those with a positive weight in ``allowed``."""
-    if allowed is None:
-        return draw % count
-    cumulated = (allowed > 0).to(torch.int64).cumsum(0)
-    rank = draw % cumulated[-1].clamp_min(1) + 1
-    return torch.searchsorted(cumulated, rank).clamp_max(count - 1)
-
-
-def hashed(seed: int | Tensor, clock: Tensor, count: int, stream: int) -> Tensor:
-    """``count`` pseudo-random integers in [0, 2^53), a pure function of seed, clock and stream.
-
-    A counter instead of a generator's state: the step is in the state_dict, so a resumed run, every
-    process, torch.compile and vmap draw the same numbers. Mixer: splitmix64 (Steele et al. 2014).
-    """
-    x = torch.arange(count, device=clock.device)
-    x = x + clock * 0x1000003D + stream * 0x51ED27 + seed * 0x2545F491
-    x = x * -7046029254386353131  # 0x9E3779B97F4A7C15 as a signed integer; products wrap around
-    for shift, factor in ((30, -4658895280553007687), (27, -7723592293110705685)):
-        x = (x ^ ((x >> shift) & ((1 << (64 - shift)) - 1))) * factor
-    x = x ^ ((x >> 31) & ((1 << 33) - 1))
-    return x & ((1 << 53) - 1)
 
 
 _WATCHED: WeakSet[Replacement] = WeakSet()

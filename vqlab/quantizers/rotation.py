@@ -9,8 +9,9 @@ from torch import Tensor, nn
 
 from .codebooks import Table
 from .estimators import carrier
+from .moving_average import MovingAverage
 from .registry import Parts, published
-from .updates import Batch, MovingAverage
+from .updates import Batch
 
 
 class Rotation(nn.Module):

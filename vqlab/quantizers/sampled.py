@@ -9,8 +9,9 @@ import torch
 from torch import Tensor, nn
 
 from .codebooks import Table
-from .logits import IndexBackpropagation, distance_logits, largest
-from .noise import Noise
+from .draws import Noise
+from .finite import finite
+from .logits import IndexBackpropagation, distance_logits
 from .registry import Parts, published
 from .schedules import Cosine, Schedule, as_schedule
 from .search import nearest
@@ -41,7 +42,8 @@ class GumbelChoice(nn.Module):
             place in the batch.
 
     Raises:
-        ValueError: unknown logits; a temperature or variance that is not positive.
+        ValueError: unknown logits; a temperature or variance that is not positive; in a quantizer,
+            codes of another size or dimension.
 
     Reference: Jang et al. 2016 (arXiv 1611.01144); Takida et al. 2022 (SQ-VAE, arXiv 2205.07547)
     for "gaussian".
@@ -65,6 +67,7 @@ class GumbelChoice(nn.Module):
             raise ValueError(f"variance must be > 0, got {variance}")
         generator = torch.Generator().manual_seed(seed) if isinstance(seed, int) else seed
         self.kind, self.temperature = logits, as_schedule(temperature)
+        self.shape = (codebook_size, dim)
         if logits == "projection":
             start = torch.randn(codebook_size, dim, generator=generator) / math.sqrt(dim)
             self.projection = nn.Parameter(start)
@@ -72,6 +75,15 @@ class GumbelChoice(nn.Module):
         elif logits == "gaussian":
             self.log_variance = nn.Parameter(torch.tensor(math.log(variance)))
         self.noise = Noise(generator)
+
+    def check(self, quantizer: VectorQuantizer) -> None:
+        """Needs codes of its size and dimension."""
+        shape = (quantizer.codebook_size, quantizer.dim)
+        if shape != self.shape:
+            raise ValueError(
+                f"GumbelChoice chooses among (K, D) = {self.shape}, but the "
+                f"{type(quantizer.codebook).__name__} has {shape}"
+            )
 
     def logits(self, latents: Tensor, codes: Tensor) -> Tensor:
         """l without noise and temperature, (N, K)."""
@@ -82,13 +94,14 @@ class GumbelChoice(nn.Module):
 
     def forward(self, latents: Tensor, codes: Tensor) -> tuple[Tensor, Tensor]:
         """(N,) int64 and logits (N, K) from latents (N, D) and codes (K, D)."""
+        latents = finite(latents)
         logits, tau = self.logits(latents, codes), self.temperature(self.noise.clock)
         if self.training:
             self.noise.advance()
             logits = logits + self.noise.gumbel(logits)
         elif self.kind != "projection":
             return nearest(latents, codes), logits / tau
-        return largest(logits, latents), logits / tau
+        return logits.detach().argmax(-1), logits / tau
 
     def extra_repr(self) -> str:
         """The options, for print()."""
@@ -111,6 +124,8 @@ class UniformPrior(Update):
     """
 
     trains_latents = True
+
+    names: tuple[str, ...] = ("prior",)
 
     def __init__(self, weight: float = 5e-4) -> None:
         super().__init__()

@@ -65,6 +65,8 @@ class GaussianPrior(UniformPrior):
     other losses here, and the constant log K, which keeps the first part from being negative.
     """
 
+    names = ("prior", "spread")
+
     def __init__(self, weight: float = 1.0) -> None:
         super().__init__(weight)
         self.value = MeanCode()

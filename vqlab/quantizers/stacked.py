@@ -9,11 +9,11 @@ from typing import Any, cast
 import torch
 from torch import Tensor, nn
 
+from .draws import hashed
 from .estimators import StraightThrough, carrier
 from .finite import finite
 from .frame import Flat, Quantizer
 from .quantizer import VectorQuantizer
-from .revival import hashed
 
 
 class Stack(Quantizer):
@@ -115,6 +115,7 @@ class Residual(Stack):
     its code takes their mean.
     """
 
+    key: Tensor
     clock: Tensor
 
     def __init__(
@@ -135,7 +136,9 @@ class Residual(Stack):
                     f"level {i} sends the task's gradient elsewhere than straight through, but a "
                     "residual stack passes it once, past the whole sum"
                 )
-        self.dropout, self.seed = dropout, seed
+        self.dropout = dropout
+        # In the state, so that a resumed run draws on and runs under vmap draw each their own.
+        self.register_buffer("key", torch.tensor(seed))
         self.register_buffer("clock", torch.zeros((), dtype=torch.int64))
 
     @property
@@ -179,12 +182,12 @@ class Residual(Stack):
         assert self.levels is not None
         self.clock += 1
         examples = shape[0] if len(shape) > 1 else 1
-        drawn = 1 + hashed(self.seed, self.clock, examples, stream=0).to(z.device) % self.levels
+        drawn = 1 + hashed(self.key, self.clock, examples, stream=0).to(z.device) % self.levels
         return drawn.repeat_interleave(math.prod(shape[1:-1]))
 
     def extra_repr(self) -> str:
         """The options, for print()."""
-        return f"dropout={self.dropout}, seed={self.seed}, shared={self.shared}"
+        return f"dropout={self.dropout}, shared={self.shared}"
 
 
 class Grouped(Stack):

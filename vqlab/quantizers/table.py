@@ -16,4 +16,5 @@ from . import affine  # noqa: F401
 from . import transport  # noqa: F401
 from . import hyperbolic  # noqa: F401
 from . import ancestors  # noqa: F401
+from . import frequency  # noqa: F401
 from . import topology  # noqa: F401

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from .codebooks import Table
+from .finite import finite
 from .neighbours import BLOCK, distances
 from .registry import Parts, published
 from .search import nearest
@@ -58,7 +59,7 @@ class Transport(nn.Module):
         """(N,) int64 from latents (N, D), codes (K, D) and 0 or 1 per latent (N,) for padding."""
         if not self.training or latents.shape[0] == 0:
             return nearest(latents, codes)
-        nearest(latents, codes[:1])  # refuses latents that are not finite, by count and position
+        latents = finite(latents)
         center = latents.mean(0)  # near the origin the expanded distances are exact
         z, table = latents - center, codes - center
         parts = z.split(max(1, BLOCK // codes.shape[0]))

@@ -1,8 +1,8 @@
-"""The fourth decision: how the codes learn; here the codebook loss and the moving average."""
+"""The fourth decision: how the codes learn; what every rule shares, and the codebook loss."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import torch
 import torch.distributed as dist
@@ -25,7 +25,8 @@ class Batch:
         codes: the chosen code of each latent, (N, D), with the gradient to the table.
         weights: (N,), 1 for a latent that counts and 0 for padding; None when all count.
         logits: (N, K) of an assignment that is defined by them, with their gradient; else None.
-        soft: (N, D), mean codes under the softmax of the logits, codes detached; once known.
+        soft: (N, D) by temperature, mean codes under the softmax of the logits over it, codes
+            detached; once known.
         error: mean squared difference of latents and codes, detached, once it is known.
     """
 
@@ -35,7 +36,7 @@ class Batch:
     codes: Tensor
     weights: Tensor | None = None
     logits: Tensor | None = None
-    soft: Tensor | None = None
+    soft: dict[float, Tensor] = field(default_factory=dict)
     error: Tensor | None = None
 
     def scale(self) -> Tensor:
@@ -105,13 +106,17 @@ class Update(nn.Module):
     Attributes:
         weight: factor of the rule's terms in the loss.
         uses_task_gradient: whether codes get a part of the gradient arriving at the output.
-        moves: whether :meth:`move` does anything.
+        moves: whether :meth:`prepare` or :meth:`move` does anything.
+        sets_codes: whether :meth:`move` changes codes that the choice was made from.
+        names: of the losses that :meth:`terms` returns; two rules of a quantizer share none.
         trains_latents: whether the terms have a gradient to the latents, beside the commitment's.
     """
 
     weight: float = 1.0
     uses_task_gradient: bool = False
     moves: bool = False
+    sets_codes: bool = False
+    names: tuple[str, ...] = ()
     trains_latents: bool = False
 
     def attach(self, codebook: Codebook) -> None:
@@ -139,6 +144,16 @@ class Update(nn.Module):
         """Training, at the end of the forward pass: one step of the rule's schedule."""
 
 
+def refuse_untrained(rule: Update, codebook: Codebook) -> None:
+    """Raises ValueError where ``rule`` trains by gradient, and nothing of ``codebook`` does."""
+    if not any(p.requires_grad for p in codebook.parameters()):
+        raise ValueError(
+            f"{type(rule).__name__} trains by gradient, but this {type(codebook).__name__} has no "
+            "trainable parameter"
+            + ("; build it with trainable=True" if isinstance(codebook, Table) else "")
+        )
+
+
 class CodebookLoss(Update):
     r"""Pulls each chosen code towards its latents, by gradient.
 
@@ -156,6 +171,8 @@ class CodebookLoss(Update):
     Reference: van den Oord et al. 2017 (arXiv 1711.00937), Eq. 3, second term.
     """
 
+    names = ("codebook",)
+
     def __init__(self, weight: float = 1.0) -> None:
         super().__init__()
         if weight < 0:
@@ -164,85 +181,8 @@ class CodebookLoss(Update):
 
     def attach(self, codebook: Codebook) -> None:
         """Needs something trainable."""
-        if not any(p.requires_grad for p in codebook.parameters()):
-            raise ValueError(
-                "CodebookLoss trains by gradient, but this codebook has no trainable parameter; "
-                "build it with trainable=True"
-            )
+        refuse_untrained(self, codebook)
 
     def terms(self, batch: Batch) -> dict[str, Tensor]:
         """{"codebook": the loss above}."""
         return {"codebook": batch.mean_square(batch.codes, batch.latents.detach())}
-
-
-class MovingAverage(Update):
-    r"""Sets each code to the moving average of its latents.
-
-    .. math::
-        n_k \leftarrow \gamma n_k + (1-\gamma)\, |S_k|, \quad
-        m_k \leftarrow \gamma m_k + (1-\gamma) \sum_{n \in S_k} z_n, \quad
-        c_k = m_k \Big/ \frac{n_k + \epsilon}{\sum_j n_j + K\epsilon}\textstyle\sum_j n_j
-
-    The codes move inside the training-mode forward pass, after the assignment; the output is
-    looked up in the moved table, so that it equals ``codebook()[indices]``. Averages start at
-    n = 1, m = c.
-
-    Args:
-        decay: gamma in [0, 1).
-        epsilon: smoothing of the counts.
-        freeze_unused: keep a code without latents exactly where it is. The smoothing alone would
-            walk it to the origin once n_k falls under epsilon; False gives that literal rule.
-
-    Raises:
-        ValueError: decay or epsilon out of range; a codebook that is not a free, untrained table.
-
-    Reference: van den Oord et al. 2017, Appendix A.1; released code: sonnet's VectorQuantizerEMA,
-    which outputs the code from before the move.
-    """
-
-    moves = True
-    counts: Tensor
-    sums: Tensor
-
-    def __init__(
-        self, decay: float = 0.99, epsilon: float = 1e-5, freeze_unused: bool = True
-    ) -> None:
-        super().__init__()
-        if not 0 <= decay < 1:
-            raise ValueError(f"decay must lie in [0, 1), got {decay}")
-        if epsilon < 0:
-            raise ValueError(f"epsilon must be >= 0, got {epsilon}")
-        self.decay, self.epsilon, self.freeze_unused = decay, epsilon, freeze_unused
-
-    def attach(self, codebook: Codebook) -> None:
-        """Needs a free table that no optimizer moves."""
-        if not isinstance(codebook, Table) or codebook.trainable:
-            raise ValueError(
-                "MovingAverage sets the codes itself: it needs Table(..., trainable=False), "
-                f"got {type(codebook).__name__}"
-                + ("(trainable=True)" if isinstance(codebook, Table) else "")
-            )
-        table = codebook.table
-        self.register_buffer("counts", torch.ones_like(table[:, 0]))
-        self.register_buffer("sums", table.detach().clone())
-
-    def reset(self, reborn: Tensor, table: Tensor) -> None:
-        """A reborn code starts as a new one: n = 1, m = c."""
-        self.counts.copy_(torch.where(reborn, 1.0, self.counts))
-        self.sums.copy_(torch.where(reborn[:, None], table.detach(), self.sums))
-
-    def move(self, batch: Cells, codebook: Codebook) -> None:
-        """One step of the averages; the codes follow."""
-        assert isinstance(codebook, Table)
-        self.counts.mul_(self.decay).add_(batch.counts, alpha=1 - self.decay)
-        self.sums.mul_(self.decay).add_(cell_sums(batch), alpha=1 - self.decay)
-        total = self.counts.sum()
-        smoothing = total / (total + self.counts.shape[0] * self.epsilon)
-        moved = self.sums / ((self.counts + self.epsilon) * smoothing)[:, None]
-        if self.freeze_unused:
-            moved = torch.where((batch.counts > 0)[:, None], moved, codebook.table)
-        codebook.table.copy_(moved)
-
-    def extra_repr(self) -> str:
-        """The options, for print()."""
-        return f"decay={self.decay}, epsilon={self.epsilon}, freeze_unused={self.freeze_unused}"
