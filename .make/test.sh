@@ -23,6 +23,7 @@ part() {
 }
 
 part "library, README, browser" -n 2 --dist loadscope tests
+# A cell that takes minutes hangs: the longest takes half a minute, more on a busy machine.
 if ls notebooks/*.ipynb >/dev/null 2>&1; then
     part "lessons" -n 2 --dist loadscope --nbval-lax --nbval-current-env \
         --nbval-sanitize-with notebooks/sanitize.cfg --nbval-cell-timeout 300 notebooks

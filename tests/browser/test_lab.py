@@ -71,7 +71,7 @@ def test_the_first_lesson_runs_from_top_to_bottom(page, lab):
     open_notebook(page, lab, FIRST)
     shoot(page, "00_opened")
     assert page.locator(".jp-RenderedHTMLCommon h1").first.inner_text().rstrip("¶").endswith("?")
-    cells = run_all(page, seconds=300)
+    cells = run_all(page, seconds=300)  # half a minute, but browser and kernel share two cores
     shoot(page, "00_run")
     assert errors(cells) == []
     assert [cell["execution_count"] for cell in cells] == list(range(1, len(cells) + 1))

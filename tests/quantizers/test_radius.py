@@ -9,6 +9,8 @@ from vqlab.quantizers import (
     GeneralizedRadius,
     LowRankCodebook,
     MixingCodebook,
+    Orthogonality,
+    Revival,
     Table,
     VectorQuantizer,
 )
@@ -76,7 +78,8 @@ def test_a_slope_other_than_one_needs_an_auxiliary_loss(phi):
     if phi == "identity":
         build(commitment=0.0)
         return
-    for rules in ([], [CodebookLoss(0.0)]):
+    # Neither a replacement of dead codes nor spreading them pulls a latent and its code together.
+    for rules in ([], [CodebookLoss(0.0)], [Revival()], [Orthogonality()]):
         with pytest.raises(ValueError, match="diverge"):
             build(commitment=0.0, update=rules)
 

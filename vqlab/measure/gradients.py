@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -77,21 +77,20 @@ def true_pull(
     if not noise > 0 or samples < 2:
         raise ValueError(f"noise must be > 0 and samples >= 2, got {noise} and {samples}")
     z = _latents(quantizer, latents)
-    rng = np.random.default_rng(seed)
     was, total, squares = quantizer.training, np.zeros(z.shape), np.zeros(z.shape)
     quantizer.eval()
-    step = max(1, _AT_ONCE // len(z))
-    with torch.no_grad():
-        for done in range(0, samples, step):
-            draws = rng.standard_normal((min(step, samples - done), *z.shape))
-            ahead, behind = (
-                task(quantizer(_around(z, sign * noise, draws)).quantized) for sign in (1, -1)
-            )
-            slope = (ahead - behind).double().numpy() / (2 * noise)
-            each = -slope.reshape(-1, len(z), 1) * draws
-            total += each.sum(0)
-            squares += (each**2).sum(0)
-    quantizer.train(was)
+    try:
+        with torch.no_grad():
+            for draws in _draws(z, samples, seed):
+                ahead, behind = (
+                    task(quantizer(_around(z, sign * noise, draws)).quantized) for sign in (1, -1)
+                )
+                slope = (ahead - behind).double().numpy() / (2 * noise)
+                each = -slope.reshape(-1, len(z), 1) * draws
+                total += each.sum(0)
+                squares += (each**2).sum(0)
+    finally:
+        quantizer.train(was)
     mean = total / samples
     return mean, np.sqrt(np.maximum(squares / samples - mean**2, 0) / (samples - 1))
 
@@ -127,15 +126,20 @@ def gradient_bias(
     """
     true, _ = true_pull(quantizer, latents, task, noise, samples, seed)
     z = _latents(quantizer, latents)
-    rng = np.random.default_rng(seed)
     total = np.zeros(z.shape)
-    step = max(1, _AT_ONCE // len(z))
-    for done in range(0, samples, step):
-        draws = rng.standard_normal((min(step, samples - done), *z.shape))
+    for draws in _draws(z, samples, seed):
         total += pull(quantizer, _around(z, noise, draws), task).reshape(draws.shape).sum(0)
     mean = total / samples
     ours, theirs = float(np.linalg.norm(mean)), float(np.linalg.norm(true))
     return Bias(float((mean * true).sum()) / (ours * theirs), ours / theirs)
+
+
+def _draws(z: Tensor, samples: int, seed: int) -> Iterator[Floats]:
+    """Standard normal draws (S, N, D) for the latents (N, D), as many at once as memory likes."""
+    rng = np.random.default_rng(seed)
+    step = max(1, _AT_ONCE // len(z))
+    for done in range(0, samples, step):
+        yield rng.standard_normal((min(step, samples - done), *z.shape))
 
 
 def _around(z: Tensor, noise: float, draws: Floats) -> Tensor:

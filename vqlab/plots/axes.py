@@ -17,6 +17,7 @@ HEIGHT = 460
 def dress(
     figure: go.Figure, y: Sequence[float], log_y: bool, note: str, title: str | None, *names: str
 ) -> None:
+    """Size, margins, titles and ranges that all curves share; ``names`` are those of the axes."""
     top = 40 + 34 * bool(title) + 20 * bool(note)
     scale = np.log10(y) if log_y else np.asarray(y)
     figure.update_layout(
@@ -36,6 +37,7 @@ def dress(
 
 
 def value_range(low: float, high: float, log: bool) -> tuple[float, float]:
+    """Ends of an axis with some room around the values."""
     if log:
         return low / 1.15, high * 1.15
     room = 0.05 * (high - low) or 0.5
@@ -98,6 +100,7 @@ def is_geometric(x: Array) -> bool:
 
 
 def log_steps(figure: go.Figure, steps: Sequence[Array]) -> go.Figure:
+    """A logarithmic axis of training steps, with a place for step 0 before step 1."""
     last, zero = max(s.max() for s in steps), any((s == 0).any() for s in steps)
     decades = [10.0**k for k in range(int(np.log10(max(last, 1))) + 1)]
     ticks, words = decades, [f"{t:,.0f}".replace(",", " ") for t in decades]
@@ -108,6 +111,7 @@ def log_steps(figure: go.Figure, steps: Sequence[Array]) -> go.Figure:
 
 
 def log_ticks(ends: Array) -> dict[str, Any]:
+    """Ticks at 1, 2, 5 of each decade, fewer where there are many decades."""
     low, high = np.log10(ends)
     marks = (1,) if high - low > 3 else (1, 3) if high - low > 1.4 else (1, 2, 5)
     decades = range(int(np.floor(low)), int(np.ceil(high)) + 1)

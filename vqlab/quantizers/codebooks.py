@@ -151,7 +151,25 @@ class Table(Codebook):
         return f"{super().extra_repr()}, init={self.init!r}, trainable={self.trainable}"
 
 
-class AffineCodebook(Codebook):
+class BasisCodebook(Codebook):
+    """Base: codes that a map makes from a basis (K, D), frozen or trained."""
+
+    basis: Tensor
+
+    def hold(self, basis: Tensor, trainable: bool) -> None:
+        """Keeps the basis as a parameter or as a buffer."""
+        if trainable:
+            self.basis = nn.Parameter(basis)
+        else:
+            self.register_buffer("basis", basis)
+
+    @property
+    def stored(self) -> Tensor:
+        """The basis."""
+        return self.basis
+
+
+class AffineCodebook(BasisCodebook):
     r"""Codes that are one affine map of a frozen basis: all of them move together.
 
     .. math:: C' = C W^\top + b, \qquad C_{kd} \sim \mathcal N(0, 1/D) \text{ frozen}
@@ -190,15 +208,7 @@ class AffineCodebook(Codebook):
             nn.init.eye_(self.map.weight)
             if bias:
                 nn.init.zeros_(self.map.bias)
-        if trainable_basis:
-            self.basis = nn.Parameter(basis)
-        else:
-            self.register_buffer("basis", basis)
-
-    @property
-    def stored(self) -> Tensor:
-        """The frozen basis."""
-        return self.basis
+        self.hold(basis, trainable_basis)
 
     def forward(self) -> Tensor:
         """(K, D)."""

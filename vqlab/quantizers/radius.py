@@ -74,7 +74,9 @@ class GeneralizedRadius(nn.Module):
     def check(self, quantizer: VectorQuantizer) -> None:
         """Refuses a quantizer without the losses that this phi needs."""
         balanced = self.phi == "identity" or (self.phi == "scaled" and self.scale == 1)
-        pulled = quantizer.commitment > 0 or any(rule.weight > 0 for rule in quantizer.rules)
+        rules = quantizer.rules
+        losses = any("codebook" in rule.names and rule.weight > 0 for rule in rules)
+        pulled = quantizer.commitment > 0 or losses or any(rule.sets_codes for rule in rules)
         if not balanced and not pulled:
             raise ValueError(
                 f"phi {self.phi!r} leaves the latents a gradient along the way to their codes; "

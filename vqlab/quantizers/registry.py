@@ -25,7 +25,6 @@ ESTIMATORS: dict[str, Callable[[], nn.Module]] = {
 }
 
 
-
 class Parts(NamedTuple):
     """The four decisions as modules; None for the assignment or estimator is the usual one.
 

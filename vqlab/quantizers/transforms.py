@@ -7,29 +7,19 @@ import math
 import torch
 from torch import Tensor, nn
 
-from .codebooks import Codebook
+from .codebooks import BasisCodebook
 from .initialisation import seeded
 
 
-class _Transformed(Codebook):
+class _Transformed(BasisCodebook):
     """The basis C, frozen or trained, drawn as :class:`AffineCodebook` draws it."""
-
-    basis: Tensor
 
     def __init__(
         self, codebook_size: int, dim: int, trainable_basis: bool, generator: torch.Generator | None
     ) -> None:
         super().__init__(codebook_size, dim)
         basis = torch.randn(codebook_size, dim, generator=generator) / math.sqrt(dim)
-        if trainable_basis:
-            self.basis = nn.Parameter(basis)
-        else:
-            self.register_buffer("basis", basis)
-
-    @property
-    def stored(self) -> Tensor:
-        """The basis."""
-        return self.basis
+        self.hold(basis, trainable_basis)
 
 
 class LowRankCodebook(_Transformed):
