@@ -52,6 +52,7 @@ ASSIGNMENTS = {
 ESTIMATORS = {
     "StraightThrough": lambda: vq.StraightThrough(),
     "LookAhead": lambda: vq.LookAhead(),
+    "LookAhead whole": lambda: vq.LookAhead(0.5, whole=True),
     "Rotation": lambda: vq.Rotation(),
     "GeneralizedRadius identity": lambda: vq.GeneralizedRadius(),
     "GeneralizedRadius log": lambda: vq.GeneralizedRadius("log"),
@@ -83,6 +84,7 @@ UPDATES = {
     "Propagation released": lambda a, e: vq.Propagation(averaged=False),
     "Reconstruction": lambda a, e: vq.Reconstruction(a, e),
     "foreign Reconstruction": lambda a, e: vq.Reconstruction(vq.DotProduct(), e),
+    "Reestimation": lambda a, e: vq.Reestimation(every=1),
     "Revival": lambda a, e: vq.Revival(0.9, 0.5),
     "Revival active": lambda a, e: vq.Revival(0.9, 0.5, "active"),
     "RunningStatistics": lambda a, e: vq.RunningStatistics(),
@@ -95,7 +97,7 @@ ROOMS = (CODEBOOKS, ASSIGNMENTS, ESTIMATORS, UPDATES)
 NO_PART = {"Codebook", "Lattice", "Update", "Competitive", "Noise"}  # bases and tools of parts
 # What reaches the codes by itself, by a loss (of a trained codebook), by the gradient of a task.
 MOVES = {"Anchors", "MovingAverage", "NeuralGas", "OnlineKMeans", "SelfOrganizingMap"}
-MOVES |= {"RunningStatistics"}
+MOVES |= {"Reestimation", "RunningStatistics"}
 PULLS = {"Attraction", "CodebookLoss", "Contrast", "DoubleQuantization", "Entropy"}
 PULLS |= {"GaussianPrior", "Orthogonality", "Reconstruction"}
 PASSES = {"LookAhead", "IndexBackpropagation", "MeanCode", "NoiseSubstitution"}

@@ -16,6 +16,7 @@ OPTIONS = {
     "ema-revival": {"init": "first-batch", "use_decay": 0.5, "decay": 0.8, "noise": 0.01},
     "cvq": {"anchors": "random", "decay": 0.5},
     "affine-vq": {},
+    "kmeans-reinit": {"init": "first-batch", "every": 4, "until": 20, "reservoir": 32},
 }
 
 

@@ -19,7 +19,7 @@ import plotly.io as pio
 FAMILIES: dict[str, tuple[str, ...]] = {
     "#D55E00": ("vq", "rotation", "grit", "noise-substitution", "diveq"),  # vermillion: gradients
     "#E69F00": ("ema", "online-kmeans", "fscl"),  # orange: means
-    "#56B4E9": ("ema-revival", "cvq", "ot-vq"),  # sky blue: replacing, sharing out
+    "#56B4E9": ("ema-revival", "cvq", "ot-vq", "kmeans-reinit"),  # sky blue: replacing, sharing
     "#CC79A7": ("simvq", "affine-vq"),  # reddish purple: affine maps
     "#0072B2": ("nsvq", "som", "neural-gas"),  # blue: neighbours
     "#009E73": ("transvq", "fvq"),  # bluish green: networks

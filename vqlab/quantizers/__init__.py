@@ -26,6 +26,7 @@ from .radius import GeneralizedRadius
 from .reconstruction import Reconstruction
 from .registry import Method, Parts, make, method, methods, published
 from .regularisers import Contrast, Orthogonality
+from .reservoir import Reestimation
 from .revival import Revival
 from .rotation import Rotation
 from .sampled import GumbelChoice, UniformPrior
@@ -91,6 +92,7 @@ __all__ = [
     "Quantized",
     "Quantizer",
     "Reconstruction",
+    "Reestimation",
     "Residual",
     "Revival",
     "Rotation",

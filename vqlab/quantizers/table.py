@@ -12,6 +12,7 @@ from . import projected  # noqa: F401
 from . import lookup_free  # noqa: F401
 from . import bridge  # noqa: F401
 from . import anchors  # noqa: F401
+from . import reservoir  # noqa: F401
 from . import affine  # noqa: F401
 from . import transport  # noqa: F401
 from . import hyperbolic  # noqa: F401

@@ -41,15 +41,15 @@ def nearest(latents: Tensor, codes: Tensor) -> Tensor:
         TypeError: dtypes that differ or are not real floating point.
     """
     check(latents, codes)
-    search = _nearest_code if torch.compiler.is_compiling() or _wrapped(latents, codes) else _search
+    search = _nearest_code if transformed(latents, codes) else _search
     return search(latents.detach(), codes.detach())
 
 
-def _wrapped(latents: Tensor, codes: Tensor) -> bool:
-    """Whether a transform, a mode or a subclass must see the search, through the dispatcher."""
+def transformed(*given: Tensor) -> bool:
+    """Whether a transform, a mode or a subclass must see an operator, through the dispatcher."""
     return (
-        type(latents) not in _PLAIN
-        or type(codes) not in _PLAIN
+        torch.compiler.is_compiling()
+        or any(type(tensor) not in _PLAIN for tensor in given)
         or torch._C._functorch.peek_interpreter_stack() is not None
         or torch._C._len_torch_dispatch_stack() > 0
     )
