@@ -8,6 +8,7 @@ from .assignments import Cosine, Nearest, Rounding
 from .bridge import BridgeCodebook
 from .code_entropy import CodeEntropy
 from .codebooks import AffineCodebook, Codebook, Table
+from .costs import Cost
 from .draws import Noise
 from .entropy import Entropy, LogitEntropy
 from .estimators import LookAhead, StraightThrough
@@ -55,6 +56,7 @@ __all__ = [
     "Contrast",
     "Cosine",
     "CosineSchedule",
+    "Cost",
     "DistanceLogits",
     "DotProduct",
     "DoubleQuantization",

@@ -21,9 +21,7 @@ from .updates import CodebookLoss
 PER_CODE = 16
 
 
-def sampled(
-    pool: Tensor, seen: Tensor, latents: Tensor, weights: Tensor, draw: Tensor
-) -> Tensor:
+def sampled(pool: Tensor, seen: Tensor, latents: Tensor, weights: Tensor, draw: Tensor) -> Tensor:
     r"""One batch through a reservoir of R latents: all latents so far are in it equally likely.
 
     .. math:: \text{latent } i = 0, 1, \dots: \quad i < R \Rightarrow \text{row } i; \qquad

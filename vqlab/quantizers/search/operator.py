@@ -6,6 +6,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.utils.flop_counter import register_flop_formula
 
 from .blocks import nearest_blocks
 from .checks import check
@@ -84,6 +85,12 @@ def _nearest_code(latents: Tensor, codes: Tensor) -> Tensor:
 @_nearest_code.register_fake
 def _(latents: Tensor, codes: Tensor) -> Tensor:
     return latents.new_empty(latents.shape[0], dtype=torch.int64)
+
+
+@register_flop_formula(torch.ops.vqlab.nearest_code)
+def _flops(latents: torch.Size, codes: torch.Size, *args: Any, **kwargs: Any) -> int:
+    # Every latent against every code, whichever way the search takes.
+    return 2 * latents[0] * codes[0] * codes[1]
 
 
 @_nearest_code.register_vmap
