@@ -72,7 +72,7 @@ UPDATES = {
     "Contrast l2": lambda a, e: vq.Contrast(),
     "Contrast cosine": lambda a, e: vq.Contrast("cosine", 1.0),
     "DoubleQuantization": lambda a, e: vq.DoubleQuantization(),
-    "Entropy": lambda a, e: vq.Entropy(1.0),
+    "Entropy": lambda a, e: vq.Entropy(temperature=1.0),
     "GaussianPrior": lambda a, e: vq.GaussianPrior(),
     "LogitEntropy": lambda a, e: vq.LogitEntropy(temperature=1.0),
     "MovingAverage": lambda a, e: vq.MovingAverage(0.5),

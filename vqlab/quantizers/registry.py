@@ -84,7 +84,9 @@ class Methods(list[Method]):
     """The lines of the table; ``print`` shows them with what each costs."""
 
     def __str__(self) -> str:
-        rows = [("method", "codebook", "assignment", "estimator", "update", *COLUMNS)]
+        rows: list[tuple[str, ...]] = [
+            ("method", "codebook", "assignment", "estimator", "update", *COLUMNS)
+        ]
         rows += [
             (m.name, m.codebook, m.assignment, m.estimator, m.update, *costs_of(m)) for m in self
         ]
