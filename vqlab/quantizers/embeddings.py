@@ -71,6 +71,11 @@ def _from_text(source: Path, wanted: set[str]) -> dict[str, Tensor]:
             dim = dim or len(fields) - 1
             if dim < 1:
                 raise ValueError(f"{source.name}, line {number}: no numbers behind the word")
+            if len(fields) <= dim:
+                raise ValueError(
+                    f"{source.name}, line {number}: {len(fields) - 1} numbers behind the word, "
+                    f"not {dim}"
+                )
             # The word may hold blanks itself: the last `dim` fields are the vector.
             word = " ".join(fields[:-dim])
             if word not in wanted:
