@@ -28,9 +28,20 @@ CODEBOOKS = {
     "MatchedCodebook": lambda: vq.MatchedCodebook(4, 2, seed=1),
     "MixingCodebook": lambda: vq.MixingCodebook(4, 2, share=0.3, seed=1),
     "TransformerCodebook": lambda: vq.TransformerCodebook(4, 2, width=4, seed=1),
+    "WordCodebook": lambda: vq.WordCodebook(vq.WordTable.random(2, 2, seed=1), 2, 4, seed=1),
+    "WordShare": lambda: share(pairs=False),
+    "WordShare pairs": lambda: share(pairs=True),
     "BinaryCube": lambda: vq.BinaryCube(2),
     "FiniteScalars": lambda: vq.FiniteScalars((3, 5)),
 }
+
+
+def share(pairs: bool) -> vq.WordShare:
+    words = 4 if not pairs else 3
+    book = vq.WordCodebook(vq.WordTable.random(words, 2, seed=1), 2, 4, seed=1)
+    return vq.WordShare(book, 0, words, pairs=pairs)
+
+
 # Each is given the quantizer's codebook; "foreign" parts are made for another one.
 ASSIGNMENTS = {
     "Nearest": lambda c: vq.Nearest(),
@@ -46,6 +57,7 @@ ASSIGNMENTS = {
     "GumbelChoice distance": lambda c: vq.GumbelChoice(4, 2, "distance", seed=1),
     "GumbelChoice gaussian": lambda c: vq.GumbelChoice(4, 2, "gaussian", seed=1),
     "foreign GumbelChoice": lambda c: vq.GumbelChoice(7, 2, "projection", seed=1),
+    "NearestPair": lambda c: vq.NearestPair(),
     "Rounding": lambda c: vq.Rounding(),
     "Transport": lambda c: vq.Transport(),
 }
@@ -91,6 +103,7 @@ UPDATES = {
     "SelfOrganizingMap": lambda a, e: vq.SelfOrganizingMap(),
     "UniformPrior": lambda a, e: vq.UniformPrior(),
     "Wins": lambda a, e: vq.Wins(a),
+    "WordDropout": lambda a, e: vq.WordDropout(),
     "foreign Wins": lambda a, e: vq.Wins(vq.FrequencySensitive(4)),
 }
 ROOMS = (CODEBOOKS, ASSIGNMENTS, ESTIMATORS, UPDATES)

@@ -10,6 +10,7 @@ from vqlab import VectorQuantizer, make, methods
 from vqlab.quantizers import DotProduct, GumbelChoice
 
 SMALL = {"transvq": {"width": 16}, "fvq": {"width": 8}, "vqgan-fc": {"code_dim": 2}}
+SMALL["vqct"] = {"width": 8}
 # FSQ's sizes are products of levels: these stand in for the sizes that the contracts ask for.
 SIZES = {"fsq": {1: 81, 4: 9, 16: 108, 64: 256}}
 LATTICES = ("fsq", "lfq", "bsq")  # nothing is stored or trained

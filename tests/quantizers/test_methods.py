@@ -9,7 +9,7 @@ from vqlab.quantizers import CodebookLoss, MovingAverage, Revival, StraightThrou
 ALL = ["vq", "ema", "ema-revival", "simvq", "nsvq", "transvq", "rotation", "grit"]
 ALL += ["noise-substitution", "diveq", "ibq", "gumbel", "sq-vae", "vqgan-fc", "fsq", "lfq", "bsq"]
 ALL += ["fvq", "cvq", "kmeans-reinit", "affine-vq", "ot-vq", "hyper-vq", "mlr-vq"]
-ALL += ["online-kmeans", "fscl", "som", "neural-gas"]
+ALL += ["online-kmeans", "fscl", "som", "neural-gas", "vqct"]
 
 
 def test_the_table_names_every_decision_and_source():

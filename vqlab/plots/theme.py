@@ -22,7 +22,7 @@ FAMILIES: dict[str, tuple[str, ...]] = {
     "#56B4E9": ("ema-revival", "cvq", "ot-vq", "kmeans-reinit"),  # sky blue: replacing, sharing
     "#CC79A7": ("simvq", "affine-vq"),  # reddish purple: affine maps
     "#0072B2": ("nsvq", "som", "neural-gas"),  # blue: neighbours
-    "#009E73": ("transvq", "fvq"),  # bluish green: networks
+    "#009E73": ("transvq", "fvq", "vqct"),  # bluish green: networks
     "#882255": ("ibq", "gumbel", "sq-vae", "hyper-vq", "mlr-vq"),  # wine: choice by logits
     "#4D4D00": ("fsq", "lfq", "bsq", "vqgan-fc"),  # olive: lattices, few dimensions
     "#000000": ("kmeans",),

@@ -16,6 +16,7 @@ from .frame import Quantized, Quantizer
 from .frequency import FrequencySensitive, Wins
 from .hyperbolic import EuclideanLogits, HyperbolicLogits, HyperplaneCodebook
 from .ibq import DoubleQuantization
+from .joint import Joint
 from .lattices import BinaryCube, FiniteScalars, Lattice
 from .logits import DistanceLogits, DotProduct, IndexBackpropagation
 from .moving_average import MovingAverage
@@ -41,6 +42,9 @@ from .transformer import TransformerCodebook
 from .transforms import LowRankCodebook, MixingCodebook
 from .transport import Transport
 from .updates import CodebookLoss, Update
+from .vocabulary import WordTable
+from .word_codebook import WordCodebook, WordDropout, WordShare
+from .words import NearestPair
 
 __all__ = [
     "AffineCodebook",
@@ -72,6 +76,7 @@ __all__ = [
     "HyperbolicLogits",
     "HyperplaneCodebook",
     "IndexBackpropagation",
+    "Joint",
     "Lattice",
     "LearningAnnealing",
     "LogitEntropy",
@@ -83,6 +88,7 @@ __all__ = [
     "MixingCodebook",
     "MovingAverage",
     "Nearest",
+    "NearestPair",
     "NeuralGas",
     "Noise",
     "NoiseSubstitution",
@@ -113,6 +119,10 @@ __all__ = [
     "VectorQuantizer",
     "Warmup",
     "Wins",
+    "WordCodebook",
+    "WordDropout",
+    "WordShare",
+    "WordTable",
     "lbg",
     "make",
     "method",

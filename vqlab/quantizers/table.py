@@ -19,3 +19,4 @@ from . import hyperbolic  # noqa: F401
 from . import ancestors  # noqa: F401
 from . import frequency  # noqa: F401
 from . import topology  # noqa: F401
+from . import words  # noqa: F401
