@@ -18,3 +18,4 @@ from . import hyperbolic  # noqa: F401
 from . import ancestors  # noqa: F401
 from . import frequency  # noqa: F401
 from . import topology  # noqa: F401
+from . import adaptive  # noqa: F401
