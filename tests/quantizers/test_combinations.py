@@ -84,6 +84,7 @@ UPDATES = {
     "Contrast l2": lambda a, e: vq.Contrast(),
     "Contrast cosine": lambda a, e: vq.Contrast("cosine", 1.0),
     "DoubleQuantization": lambda a, e: vq.DoubleQuantization(),
+    "DriftAdaptive": lambda a, e: vq.DriftAdaptive(patience=1.0),
     "Entropy": lambda a, e: vq.Entropy(temperature=1.0),
     "GaussianPrior": lambda a, e: vq.GaussianPrior(),
     "LogitEntropy": lambda a, e: vq.LogitEntropy(temperature=1.0),
@@ -110,7 +111,7 @@ ROOMS = (CODEBOOKS, ASSIGNMENTS, ESTIMATORS, UPDATES)
 NO_PART = {"Codebook", "Lattice", "Update", "Competitive", "Noise"}  # bases and tools of parts
 # What reaches the codes by itself, by a loss (of a trained codebook), by the gradient of a task.
 MOVES = {"Anchors", "MovingAverage", "NeuralGas", "OnlineKMeans", "SelfOrganizingMap"}
-MOVES |= {"Reestimation", "RunningStatistics"}
+MOVES |= {"DriftAdaptive", "Reestimation", "RunningStatistics"}
 PULLS = {"Attraction", "CodebookLoss", "Contrast", "DoubleQuantization", "Entropy"}
 PULLS |= {"GaussianPrior", "Orthogonality", "Reconstruction"}
 PASSES = {"LookAhead", "IndexBackpropagation", "MeanCode", "NoiseSubstitution"}

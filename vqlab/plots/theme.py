@@ -25,6 +25,7 @@ FAMILIES: dict[str, tuple[str, ...]] = {
     "#009E73": ("transvq", "fvq", "vqct"),  # bluish green: networks
     "#882255": ("ibq", "gumbel", "sq-vae", "hyper-vq", "mlr-vq"),  # wine: choice by logits
     "#4D4D00": ("fsq", "lfq", "bsq", "vqgan-fc"),  # olive: lattices, few dimensions
+    "#3D3DB8": ("drift-adaptive",),  # indigo: ours
     "#000000": ("kmeans",),
 }
 METHOD_COLORS: dict[str, str] = {name: color for color, all_ in FAMILIES.items() for name in all_}

@@ -1,6 +1,7 @@
 """Vector quantizers: one forward pass, four decisions, a table of published methods."""
 
 from . import table as _table  # noqa: F401
+from .adaptive import DriftAdaptive
 from .affine import MatchedCodebook, RunningStatistics
 from .ancestors import Competitive, OnlineKMeans
 from .anchors import Anchors
@@ -64,6 +65,7 @@ __all__ = [
     "DistanceLogits",
     "DotProduct",
     "DoubleQuantization",
+    "DriftAdaptive",
     "Entropy",
     "EuclideanLogits",
     "Exponential",

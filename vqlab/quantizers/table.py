@@ -20,3 +20,4 @@ from . import ancestors  # noqa: F401
 from . import frequency  # noqa: F401
 from . import topology  # noqa: F401
 from . import words  # noqa: F401
+from . import adaptive  # noqa: F401
