@@ -54,8 +54,8 @@ class Rounds(Protocol):
 class Rounding(nn.Module):
     """Each coordinate to the nearest of its levels: no distances, no search, cost N D.
 
-    On a lattice that is the nearest code. Instead of a table it is given the codebook, and finds the
-    codes with their indices.
+    On a lattice that is the nearest code. Instead of a table it is given the codebook, and finds
+    the codes with their indices.
     """
 
     rounds = True

@@ -35,8 +35,8 @@ class FrequencySensitive(nn.Module):
     Raises:
         ValueError: a negative exponent; in a quantizer, another number of codes.
 
-    Reference: Ahalt, Krishnamurthy, Chen and Melton 1990, Neural Networks 3(3), 277-290. Known to us
-    from L. Xu 2007, Scholarpedia 2(8), 1810, which weighs the squared distance by the frequency.
+    Reference: Ahalt, Krishnamurthy, Chen and Melton 1990, Neural Networks 3(3), 277-290. Known to
+    us from L. Xu 2007, Scholarpedia 2(8), 1810, which weighs the squared distance by the frequency.
     """
 
     wins: Tensor
