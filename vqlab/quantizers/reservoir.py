@@ -131,9 +131,10 @@ class Reestimation(Replacement):
             not a free table.
 
     Reference: Lancucki et al. 2020 (arXiv 2005.08520), periodic data-dependent re-initialization;
-    the emptied reservoir, the skip and the stop as in its released code. R, T and t_max follow the
-    proportions of VQFR's released script: 16 K, and re-estimation ten times or so. How short our T
-    is, is ours (VQFR: 2,000 of 800,000 steps).
+    the emptied reservoir, the skip and the stop as in its released code. R = 16 K as in VQFR's
+    released script, which re-estimates every 2,000 of its first 30,000 steps, of 800,000. T and
+    t_max are ours, for runs of a thousand steps: the stop lies well before their end, because codes
+    that have just been put on the k-means say nothing about how they would have followed.
     """
 
     key: Tensor
@@ -142,7 +143,7 @@ class Reestimation(Replacement):
     seen: Tensor
 
     def __init__(
-        self, every: int = 100, until: int = 1000, size: int | None = None, seed: int = 0
+        self, every: int = 100, until: int = 500, size: int | None = None, seed: int = 0
     ) -> None:
         super().__init__()
         if every < 1 or until < 0:
@@ -214,7 +215,7 @@ def _kmeans_reinit(
     *,
     init: str | Tensor = "uniform",
     every: int = 100,
-    until: int = 1000,
+    until: int = 500,
     reservoir: int | None = None,
     weight: float = 1.0,
 ) -> Parts:
