@@ -72,8 +72,7 @@ class DriftAdaptive(Competitive):
     worth: Tensor
     filled: Tensor
     anchors: Tensor
-    motion: Tensor
-    noise: Tensor
+    drift: Tensor  # of each carry: mean square of the innovation, and of its noise
     gain: Tensor
 
     def __init__(
@@ -107,8 +106,8 @@ class DriftAdaptive(Competitive):
         self.register_buffer("worth", zero.clone())
         self.register_buffer("filled", zero[0].clone())
         self.register_buffer("anchors", torch.zeros(sum(self.groups), codebook.dim).to(zero))
-        for name in ("motion", "noise", "gain"):
-            self.register_buffer(name, torch.zeros(len(self.groups)).to(zero))
+        self.register_buffer("drift", torch.zeros(len(self.groups), 2).to(zero))
+        self.register_buffer("gain", torch.zeros(len(self.groups)).to(zero))
 
     def reset(self, reborn: Tensor, table: Tensor) -> None:
         """A reborn code is taken for an average one."""
@@ -117,13 +116,15 @@ class DriftAdaptive(Competitive):
             known.copy_(torch.where(reborn, _median_used(known), known))
 
     def prepare(self, latents: Tensor, weights: Tensor | None, codebook: Codebook) -> None:
-        """Lends codes and carries all; halves keep the memory of their whole."""
+        """Carries all codes and lends idle ones; halves keep the memory of their whole."""
         assert isinstance(codebook, Table)
-        z, table = finite(latents), codebook.table
-        if self.threshold:
-            table.copy_(self._lend(table))
+        # Latents that are not finite are refused here, before anything has moved.
         if self.groups:
-            table.copy_(self._carried(z, weights, table))
+            codebook.table.copy_(self._carried(latents, weights, codebook.table))
+        else:
+            latents = finite(latents)
+        if self.threshold:
+            codebook.table.copy_(self._lend(codebook.table))
 
     def move(self, batch: Cells, codebook: Codebook) -> None:
         """One step of all running means; the codes follow."""
@@ -145,8 +146,10 @@ class DriftAdaptive(Competitive):
     def _carried(self, z: Tensor, weights: Tensor | None, table: Tensor) -> Tensor:
         first = self.steps == 0
         ones = torch.ones_like(z[:, 0]) if weights is None else weights
-        done: list[Tensor] = []
-        carry = torch.zeros_like(table[:1])  # what the groups before have moved all anchors by
+        carry = torch.zeros_like(table[:1])  # of all as one group, which takes later anchors along
+        anchors: list[Tensor] = []
+        known: list[Tensor] = []
+        gains: list[Tensor] = []
         for level, count in enumerate(self.groups):
             spread = table[:: table.shape[0] // count][:count]
             at = sum(self.groups[:level])
@@ -156,37 +159,34 @@ class DriftAdaptive(Competitive):
             told = torch.cat([away, away.square().sum(1, keepdim=True), ones[:, None]], 1)
             told = summed(z.new_zeros(count, told.shape[1]).index_add(0, of_z, told))
             n, mean = told[:, -1], told[:, :-2] / told[:, -1:].clamp_min(1.0)
-            square = mean.square().sum(1)
-            several = (n > 1).to(n)
-            scatter = several * (told[:, -2] - n * square).clamp_min(0) / (n - 1).clamp_min(1.0)
-            total = n.sum().clamp_min(1.0)
-            # Weighted by their latents: n_g times the variance of a mean is the group's variance.
-            gain = self._gain(level, (several * n * square).sum() / total, scatter.sum() / total)
-            follow = torch.where(first, 1.0, gain.clamp_min(SLOWEST))
-            done.append(old + follow * mean)
+            # Groups weigh as they have latents: n times the variance of a mean is the variance.
+            several, square = (n > 1).to(n), n * mean.square().sum(1)
+            variance = (told[:, -2] - square).clamp_min(0) / (n - 1).clamp_min(1.0)
+            new = (torch.stack([square, variance], 1) * several[:, None]).sum(0)
+            drift, gain = self._gain(self.drift[level], new / n.sum().clamp_min(1.0), first)
+            anchors.append(old + torch.where(first, 1.0, gain.clamp_min(SLOWEST)) * mean)
             table = table + (gain * mean).index_select(0, of_codes)
-            if count == 1:
-                carry = carry + torch.where(first, 0.0, gain * mean)
-        self.anchors.copy_(torch.cat(done))
+            carry = carry + gain * mean if count == 1 else carry
+            known.append(drift)
+            gains.append(gain)
+        self.anchors.copy_(torch.cat(anchors))
+        self.drift.copy_(torch.stack(known))
+        self.gain.copy_(torch.stack(gains))
         return table
 
-    def _gain(self, level: int, square: Tensor, noise: Tensor) -> Tensor:
-        # The first batch only places the anchors: nothing is known of a motion yet.
-        first, any_seen = self.steps == 0, noise > 0
-        for known, new in ((self.motion, square), (self.noise, noise)):
-            next_ = torch.where(first, noise, WINDOW * known[level] + (1 - WINDOW) * new)
-            known[level] = torch.where(any_seen, next_, known[level])
-        tiny = torch.finfo(noise.dtype).tiny
-        ratio = self.noise[level] / self.motion[level].clamp_min(tiny)
-        gain = (1 - self.margin * ratio).clamp_min(0.0)
-        self.gain[level] = torch.where(first | (self.noise[level] == 0), 0.0, gain)
-        return self.gain[level]
+    def _gain(self, known: Tensor, new: Tensor, first: Tensor) -> tuple[Tensor, Tensor]:
+        # The first batch places the anchors, and says how large the noise is, but no motion.
+        later = WINDOW * known + (1 - WINDOW) * new
+        now = torch.where(new[1] > 0, torch.where(first, new[1], later), known)
+        gain = 1 - self.margin * now[1] / now[0].clamp_min(torch.finfo(now.dtype).tiny)
+        return now, torch.where(first | (now[1] == 0), 0.0, gain.clamp_min(0.0))
 
     def _lend(self, table: Tensor) -> Tensor:
         count, tiny = max(1, table.shape[0] // LENT), torch.finfo(table.dtype).tiny
         idle = self.worth.topk(count, largest=False).indices
         needy = self.error.topk(count).indices
-        error, each = self.error[needy], (idle[:, None] == needy)
+        error = self.error[needy]
+        each = (idle[:, None] == needy) & (error > 0)
         usual, typical = _median_used(self.worth), _median_used(self.error)
         # No code lends and borrows at once; a code that is worth nothing always lends.
         go = (self.worth[idle] * typical <= self.threshold * error * usual) & (error > 0)
