@@ -15,6 +15,7 @@ from vqlab.plots import (
     kernel_field,
     phase_diagram,
     phase_table,
+    scatter_methods,
     usage_bars,
 )
 from vqlab.plots.theme import DEAD, METHOD_COLORS

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import plotly.graph_objects as go
 
-from vqlab.plots.theme import SIZE, WIDTH, styles
+from vqlab.plots.theme import SIZE, SMALL, WIDTH, styles
 
 
 def scatter_methods(
@@ -71,9 +71,10 @@ def scatter_methods(
                                   xanchor="left", yanchor="bottom", showarrow=False,
                                   font={"size": SIZE}, yshift=4)  # fmt: skip
     return figure.update_layout(
-        width=WIDTH, height=440 + 26 * bool(title), title=title or "",
+        width=WIDTH, height=max(440, 130 + 27 * len(looks)) + 26 * bool(title), title=title or "",
         margin={"t": 44 + 40 * bool(title), "r": 190},
-        legend={"orientation": "v", "x": 1.02, "y": 1, "yanchor": "top"},
+        legend={"orientation": "v", "x": 1.02, "y": 1, "yanchor": "top",
+                "font": {"size": SMALL}},
     )  # fmt: skip
 
 
