@@ -1,4 +1,4 @@
-"""The measured response against the coupling kernel, real rules' closed forms, and its own field."""
+"""The measured response against the kernel, real rules' closed forms, and its own field."""
 
 import numpy as np
 import pytest

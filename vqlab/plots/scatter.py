@@ -71,7 +71,7 @@ def scatter_methods(
                                   xanchor="left", yanchor="bottom", showarrow=False,
                                   font={"size": SIZE}, yshift=4)  # fmt: skip
     return figure.update_layout(
-        width=WIDTH, height=max(440, 130 + 27 * len(looks)) + 26 * bool(title), title=title or "",
+        width=WIDTH, height=max(440, 150 + 31 * len(looks)) + 26 * bool(title), title=title or "",
         margin={"t": 44 + 40 * bool(title), "r": 190},
         legend={"orientation": "v", "x": 1.02, "y": 1, "yanchor": "top",
                 "font": {"size": SMALL}},
