@@ -183,6 +183,6 @@ def _update(
     with torch.no_grad():
         for parameter in trial.parameters():
             if parameter.requires_grad and parameter.grad is not None:
-                parameter -= lr * parameter.grad
+                parameter.sub_(parameter.grad, alpha=lr)
         moved = (trial.codebook() - codes).numpy()
     return moved, int(out.indices[0])
