@@ -10,6 +10,7 @@ from vqlab.plots.curves import curves, run_curves, usage_curves
 from vqlab.plots.images import image_grid
 from vqlab.plots.kernel import kernel_field
 from vqlab.plots.phase import phase_diagram, phase_table
+from vqlab.plots.scatter import scatter_methods
 from vqlab.plots.survival import lifelines, survival_curves
 from vqlab.plots.theme import DEAD, METHOD_COLORS, styles
 from vqlab.plots.usage import usage_bars
@@ -33,6 +34,7 @@ __all__ = [
     "phase_diagram",
     "phase_table",
     "run_curves",
+    "scatter_methods",
     "styles",
     "survival_curves",
     "usage_bars",
