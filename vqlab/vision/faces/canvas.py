@@ -1,0 +1,115 @@
+"""Shapes with soft edges, for a whole batch of pictures at once.
+
+Only + - * / sqrt, min, max and rounding touch a pixel: each is exact by IEEE 754, so a pixel's bits
+hang neither on its neighbours nor on where it stands in a vector register.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+Plane = NDArray[np.float32]
+
+
+@dataclass
+class Canvas:
+    """A batch of pictures and where each pixel lies.
+
+    Distances are shares of the picture's width; v and y point down. A signed distance is positive
+    inside a shape. Planes are (N, H, W), or broadcast to it; colours (N, 3, 1, 1) or (N, 3, H, W).
+    """
+
+    image: Plane  # (N, 3, H, W), painted in place
+    u: Plane  # (N, H, W), across the head: 0 is its middle, turned and sized with it
+    v: Plane  # (N, H, W), along the head
+    x: Plane  # (1, 1, W), across the picture, 0 to 1
+    y: Plane  # (1, H, 1), down the picture, 0 to 1
+    sharp: Plane  # (N, 1, 1), pixels per unit of u and v
+
+    def window(self, top: float, bottom: float, left: float, right: float) -> Canvas:
+        """The part of the pictures between these shares of height and width, as a view."""
+        height, width = self.image.shape[2:]
+        rows = slice(int(top * height), int(np.ceil(bottom * height)))
+        columns = slice(int(left * width), int(np.ceil(right * width)))
+        return Canvas(
+            self.image[:, :, rows, columns],
+            self.u[:, rows, columns],
+            self.v[:, rows, columns],
+            self.x[:, :, columns],
+            self.y[:, rows],
+            self.sharp,
+        )
+
+    def cover(self, distance: Plane) -> Plane:
+        """The share of each pixel inside a shape, from its signed distance."""
+        share = distance * self.sharp
+        share += np.float32(0.5)
+        return np.minimum(np.maximum(share, 0, out=share), 1, out=share)
+
+    def line(self, distance: Plane, half_width: Plane | float) -> Plane:
+        """The share of each pixel inside a stroke; thinner than a pixel, it grows faint."""
+        away = np.abs(distance)
+        share = self.cover(half_width - away)
+        share -= self.cover(-half_width - away)
+        return share
+
+    def ellipse(self, u: Plane, v: Plane, wide: Plane | float, high: Plane | float) -> Plane:
+        """The share of each pixel inside an ellipse around (u, v) with these half axes."""
+        return self.cover((1 - reach(self.u - u, self.v - v, wide, high)) * np.minimum(wide, high))
+
+    def paint(self, share: Plane, colour: Plane) -> None:
+        """Lays a colour over the pictures where share is 1, and mixes where it is less."""
+        step = colour - self.image
+        step *= share[:, None]
+        self.image += step
+
+    def shade(self, share: Plane, strength: Plane | float, tint: Plane) -> None:
+        """Darkens by up to `strength` in each channel of tint (N or 1, 3, 1, 1)."""
+        self.image *= 1 - (share * np.float32(1))[:, None] * (strength * tint)
+
+
+def reach(u: Plane, v: Plane, wide: Plane | float, high: Plane | float) -> Plane:
+    """How far a point lies from an ellipse's centre, as a share of the way to its edge."""
+    across, along = u / wide, v / high
+    across *= across
+    along *= along
+    return np.sqrt(across + along)
+
+
+def bump(u: Plane, v: Plane, wide: Plane | float, high: Plane | float) -> Plane:
+    """A soft hill (1 - r^2)^2 with half axes wide and high: 1 in the middle, 0 from the edge on."""
+    across, along = u / wide, v / high
+    across *= across
+    along *= along
+    hill = 1 - across - along
+    np.maximum(hill, 0, out=hill)
+    hill *= hill
+    return hill
+
+
+def relief(
+    u: Plane, v: Plane, wide: Plane | float, high: Plane | float, light: tuple[Plane, Plane]
+) -> Plane:
+    """How much brighter a soft hill makes a surface, by its slope towards the light."""
+    across, along = u / wide, v / high
+    hill = 1 - across * across - along * along
+    np.maximum(hill, 0, out=hill)
+    across *= light[0]
+    along *= light[1]
+    across += along
+    across *= hill
+    return across
+
+
+def wave(turns: Plane) -> Plane:
+    """Between -1 and 1 with period 1: a sine drawn with two parabolas."""
+    part = turns - np.rint(turns)
+    return part * (8 - 16 * np.abs(part))
+
+
+def mixed(first: Plane, second: Plane, share: Plane | float) -> Plane:
+    """The mean of two, with this share of the second."""
+    return first + (second - first) * share

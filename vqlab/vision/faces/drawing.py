@@ -1,0 +1,103 @@
+"""The pictures: sitters in, tensors out."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from . import eyes, hair, head, mouth, scene, worn
+from .attributes import Index, numbers
+from .canvas import Canvas, Plane
+from .sitters import Sitters, sitters
+
+FINE = 64  # smaller pictures are means over blocks of one at least so large
+PIXELS = 16 * FINE * FINE  # drawn at once: some planes of them fit a processor's cache
+
+
+def synthetic_faces(index: Index, resolution: int = 64, seed: int = 0) -> Tensor:
+    """Portraits drawn by formula, as many as wanted: the free stand-in for a set of photographs.
+
+    No photograph and no trained model is behind them: shapes with soft edges, shaded by Lambert's
+    law on an ellipsoid. They vary in pose, light, skin, hair, age, mood, glasses, beard, hat,
+    clothes and background (`attributes`), are far simpler than CelebA-HQ's photographs, and no
+    number measured on them is one of CelebA-HQ. Picture i has the same bits in every batch;
+    another resolution shows the same person.
+
+    Args:
+        index: the number of a face, a slice with an end, or a row of numbers, from 0.
+        resolution: height and width in pixels, 8 to 1024.
+        seed: of the whole endless set, 0 to 2**32 - 1.
+    Returns:
+        (N, 3, resolution, resolution) uint8, red, green and blue; one number gives N = 1.
+    Raises:
+        TypeError: an index or a resolution that is not whole.
+        ValueError: a negative index, a slice without an end, or a resolution out of range.
+
+    Source: ours.
+    """
+    row = numbers(index)
+    if isinstance(resolution, bool) or not isinstance(resolution, int | np.integer):
+        raise TypeError(f"resolution must be a whole number of pixels, got {resolution!r}")
+    if not 8 <= resolution <= 1024:
+        raise ValueError(f"resolution must be 8 to 1024 pixels, got {resolution}")
+    block = -(-FINE // int(resolution))
+    side = int(resolution) * block
+    count = max(1, PIXELS // side**2)
+    pictures = np.empty((len(row), 3, resolution, resolution), np.uint8)
+    everyone = sitters(row, seed)
+    for begin in range(0, len(row), count):
+        rows = np.arange(begin, min(begin + count, len(row)))
+        pictures[rows[0] : rows[-1] + 1] = _drawn(everyone.take(rows), side, block)
+    return torch.from_numpy(pictures)
+
+
+def _drawn(who: Sitters, side: int, block: int) -> NDArray[np.uint8]:
+    canvas = _empty(who, side)
+    scene.background(canvas, who)
+    edge, tone = hair.spread(canvas, who), hair.texture(canvas, who)
+    hair.behind(canvas, who, edge, tone)
+    scene.body(canvas, who)
+    head.ears(canvas, who)
+    worn.earrings(canvas, who)
+    rho = head.outline(canvas, who)
+    head.skin(canvas, who, rho)
+    face = canvas.window(0.28, 0.94, 0.18, 0.82)
+    head.cheeks(face, who)
+    head.lines(face, who)
+    head.nose(face, who)
+    hair.beard(canvas, who, rho)
+    mouth.mouth(canvas.window(0.56, 0.88, 0.24, 0.76), who)
+    eyes.eyes(canvas, who)
+    eyes.brows(canvas, who)
+    worn.glasses(canvas, who)
+    hair.before(canvas, who, edge, tone)
+    worn.hats(canvas, who)
+    image = canvas.image
+    image *= who.tint
+    if block > 1:
+        image = _pooled(image, block)
+    image *= 255
+    image += 0.5
+    return np.minimum(np.maximum(image, 0), 255).astype(np.uint8)
+
+
+def _empty(who: Sitters, side: int) -> Canvas:
+    count = len(who.size)
+    middle = (np.arange(side, dtype=np.float32) + np.float32(0.5)) / np.float32(side)
+    x, y = middle[None, None, :], middle[None, :, None]
+    cosine = 1 / np.sqrt(1 + who.lean * who.lean)
+    sine = who.lean * cosine
+    across, down = x - who.at[0], y - who.at[1]
+    u = (across * cosine + down * sine) / who.size
+    v = (down * cosine - across * sine) / who.size
+    image = np.empty((count, 3, side, side), np.float32)
+    return Canvas(image, u, v, x, y, who.size * np.float32(side))
+
+
+def _pooled(image: Plane, block: int) -> Plane:
+    """Means over blocks, added up in a fixed order."""
+    rows = sum(image[:, :, k::block] for k in range(block))
+    total = sum(rows[..., k::block] for k in range(block))  # type: ignore[index]
+    return np.asarray(total / np.float32(block * block), np.float32)
