@@ -28,12 +28,16 @@ class Canvas:
     x: Plane  # (1, 1, W), across the picture, 0 to 1
     y: Plane  # (1, H, 1), down the picture, 0 to 1
     sharp: Plane  # (N, 1, 1), pixels per unit of u and v
+    pose: tuple[Plane, ...]  # the head's middle across and down, its size, cosine and sine
+    side: int  # rows and columns of the whole picture
+    origin: tuple[int, int] = (0, 0)  # first row and column on the whole picture
 
     def window(self, top: float, bottom: float, left: float, right: float) -> Canvas:
-        """The part of the pictures between these shares of height and width, as a view."""
-        height, width = self.image.shape[2:]
-        rows = slice(int(top * height), int(np.ceil(bottom * height)))
-        columns = slice(int(left * width), int(np.ceil(right * width)))
+        """The part of the whole pictures between these shares of height and width, as a view."""
+        rows, columns = (
+            slice(max(int(low * self.side) - begin, 0), max(int(high * self.side) + 1 - begin, 0))
+            for low, high, begin in zip((top, left), (bottom, right), self.origin, strict=True)
+        )
         return Canvas(
             self.image[:, :, rows, columns],
             self.u[:, rows, columns],
@@ -41,13 +45,46 @@ class Canvas:
             self.x[:, :, columns],
             self.y[:, rows],
             self.sharp,
+            self.pose,
+            self.side,
+            (self.origin[0] + rows.start, self.origin[1] + columns.start),
         )
+
+    def around(self, u: Plane | float, v: Plane | float, wide: float, high: float) -> Canvas:
+        """The smallest window that holds a part of each head, (u, v) with these half lengths.
+
+        Which window it is hangs on the batch. What is painted does not, as long as all of it lies
+        within the half lengths: shares outside are exactly 0.
+        """
+        middle_x, middle_y, size, cosine, sine = self.pose
+        x, y = u * cosine - v * sine, u * sine + v * cosine
+        lean = np.abs(sine)
+        across, down = wide * cosine + high * lean, wide * lean + high * cosine
+        edge = 1 / self.side
+        return self.window(
+            float((middle_y + size * (y - down)).min()) - edge,
+            float((middle_y + size * (y + down)).max()) + edge,
+            float((middle_x + size * (x - across)).min()) - edge,
+            float((middle_x + size * (x + across)).max()) + edge,
+        )
+
+    def cut(self, plane: Plane, part: Canvas) -> Plane:
+        """A plane of this canvas, seen through a window of the same whole pictures."""
+        top, left = part.origin[0] - self.origin[0], part.origin[1] - self.origin[1]
+        height, width = part.image.shape[2:]
+        return plane[..., top : top + height, left : left + width]
+
+    def take(self, rows: NDArray[np.intp]) -> Canvas:
+        """A copy of some of the pictures, to be put back into `image[rows]`."""
+        parts = [part[rows] for part in (self.image, self.u, self.v)]
+        pose = tuple(part[rows] for part in self.pose)
+        return Canvas(*parts, self.x, self.y, self.sharp[rows], pose, self.side, self.origin)
 
     def cover(self, distance: Plane) -> Plane:
         """The share of each pixel inside a shape, from its signed distance."""
         share = distance * self.sharp
         share += np.float32(0.5)
-        return np.minimum(np.maximum(share, 0, out=share), 1, out=share)
+        return np.clip(share, 0, 1, out=share)
 
     def line(self, distance: Plane, half_width: Plane | float) -> Plane:
         """The share of each pixel inside a stroke; thinner than a pixel, it grows faint."""
@@ -62,13 +99,15 @@ class Canvas:
 
     def paint(self, share: Plane, colour: Plane) -> None:
         """Lays a colour over the pictures where share is 1, and mixes where it is less."""
-        step = colour - self.image
-        step *= share[:, None]
-        self.image += step
+        for channel in range(3):  # plane by plane: three of them stay in the cache
+            step = colour[:, channel] - self.image[:, channel]
+            step *= share
+            self.image[:, channel] += step
 
     def shade(self, share: Plane, strength: Plane | float, tint: Plane) -> None:
         """Darkens by up to `strength` in each channel of tint (N or 1, 3, 1, 1)."""
-        self.image *= 1 - (share * np.float32(1))[:, None] * (strength * tint)
+        for channel in range(3):
+            self.image[:, channel] *= 1 - share * (strength * tint[:, channel])
 
 
 def reach(u: Plane, v: Plane, wide: Plane | float, high: Plane | float) -> Plane:
@@ -85,7 +124,7 @@ def bump(u: Plane, v: Plane, wide: Plane | float, high: Plane | float) -> Plane:
     across *= across
     along *= along
     hill = 1 - across - along
-    np.maximum(hill, 0, out=hill)
+    np.clip(hill, 0, 1, out=hill)
     hill *= hill
     return hill
 
@@ -96,7 +135,7 @@ def relief(
     """How much brighter a soft hill makes a surface, by its slope towards the light."""
     across, along = u / wide, v / high
     hill = 1 - across * across - along * along
-    np.maximum(hill, 0, out=hill)
+    np.clip(hill, 0, 1, out=hill)
     across *= light[0]
     along *= light[1]
     across += along

@@ -7,13 +7,13 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from . import eyes, hair, head, mouth, scene, worn
+from . import beards, eyes, hair, head, mouth, scene, worn
 from .attributes import Index, numbers
 from .canvas import Canvas, Plane
 from .sitters import Sitters, sitters
 
 FINE = 64  # smaller pictures are means over blocks of one at least so large
-PIXELS = 16 * FINE * FINE  # drawn at once: some planes of them fit a processor's cache
+PIXELS = 64 * FINE * FINE  # drawn at once: some planes of them fit a processor's cache
 
 
 def synthetic_faces(index: Index, resolution: int = 64, seed: int = 0) -> Tensor:
@@ -47,32 +47,36 @@ def synthetic_faces(index: Index, resolution: int = 64, seed: int = 0) -> Tensor
     count = max(1, PIXELS // side**2)
     pictures = np.empty((len(row), 3, resolution, resolution), np.uint8)
     everyone = sitters(row, seed)
+    # Alike ones together: what a batch has none of is not drawn, and its windows are narrow.
+    order = np.lexsort((everyone.turn[:, 0, 0], hair.ends(everyone)[:, 0, 0] > 0.1))
     for begin in range(0, len(row), count):
-        rows = np.arange(begin, min(begin + count, len(row)))
-        pictures[rows[0] : rows[-1] + 1] = _drawn(everyone.take(rows), side, block)
+        rows = order[begin : begin + count]
+        pictures[rows] = _drawn(everyone.take(rows), side, block)
     return torch.from_numpy(pictures)
 
 
 def _drawn(who: Sitters, side: int, block: int) -> NDArray[np.uint8]:
     canvas = _empty(who, side)
     scene.background(canvas, who)
-    edge, tone = hair.spread(canvas, who), hair.texture(canvas, who)
-    hair.behind(canvas, who, edge, tone)
+    hairy = hair.region(canvas, who)
+    edge, tone = hair.spread(hairy, who), hair.texture(hairy, who)
+    hair.behind(hairy, who, edge, tone)
+    hair.bun(canvas, who)
     scene.body(canvas, who)
     head.ears(canvas, who)
     worn.earrings(canvas, who)
-    rho = head.outline(canvas, who)
-    head.skin(canvas, who, rho)
-    face = canvas.window(0.28, 0.94, 0.18, 0.82)
-    head.cheeks(face, who)
-    head.lines(face, who)
-    head.nose(face, who)
-    hair.beard(canvas, who, rho)
-    mouth.mouth(canvas.window(0.56, 0.88, 0.24, 0.76), who)
+    skull = canvas.around(0.0, 0.02, 0.27, 0.34)
+    rho = head.outline(skull, who)
+    head.skin(skull, who, rho)
+    head.cheeks(canvas, who)
+    head.lines(canvas, who)
+    head.nose(canvas, who)
+    beards.beard(skull, who, rho)
+    mouth.mouth(canvas, who)
     eyes.eyes(canvas, who)
     eyes.brows(canvas, who)
     worn.glasses(canvas, who)
-    hair.before(canvas, who, edge, tone)
+    hair.before(hairy, who, edge, tone)
     worn.hats(canvas, who)
     image = canvas.image
     image *= who.tint
@@ -80,7 +84,7 @@ def _drawn(who: Sitters, side: int, block: int) -> NDArray[np.uint8]:
         image = _pooled(image, block)
     image *= 255
     image += 0.5
-    return np.minimum(np.maximum(image, 0), 255).astype(np.uint8)
+    return np.clip(image, 0, 255, out=image).astype(np.uint8)
 
 
 def _empty(who: Sitters, side: int) -> Canvas:
@@ -93,7 +97,8 @@ def _empty(who: Sitters, side: int) -> Canvas:
     u = (across * cosine + down * sine) / who.size
     v = (down * cosine - across * sine) / who.size
     image = np.empty((count, 3, side, side), np.float32)
-    return Canvas(image, u, v, x, y, who.size * np.float32(side))
+    pose = (*who.at, who.size, cosine, sine)
+    return Canvas(image, u, v, x, y, who.size * np.float32(side), pose, side)
 
 
 def _pooled(image: Plane, block: int) -> Plane:

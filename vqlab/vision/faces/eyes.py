@@ -25,7 +25,7 @@ def eyes(canvas: Canvas, who: Sitters) -> None:
     gaze = 0.010 * (who.vary["gaze"] - 0.5) + 0.012 * who.turn
     for side in (-1.0, 1.0):
         u, v, narrow = who.spot(side * (0.083 + 0.006 * who.vary["eye gap"]), -0.008)
-        part = canvas.window(0.36, 0.66, *((0.16, 0.56) if side < 0 else (0.44, 0.84)))
+        part = canvas.around(u, v - 0.004, 0.064, 0.042)
         across = (part.u - u) / (half * narrow)
         along = part.v - v + 0.006 * side * across  # the outer corner lies higher
         arch = 1 - across * across
@@ -67,7 +67,7 @@ def brows(canvas: Canvas, who: Sitters) -> None:
     dark = mixed(who.hair, who.skin, 0.12) * (0.72 - 0.15 * who.level("hair", "blond"))[:, None]
     for side in (-1.0, 1.0):
         u, v, narrow = who.spot(side * 0.088, -0.062 + 0.006 * man + 0.008 * (who.vary["brow"] - 0.5))
-        part = canvas.window(0.28, 0.6, *((0.14, 0.56) if side < 0 else (0.44, 0.86)))
+        part = canvas.around(u, v - 0.014, 0.072, 0.056)
         out = side * (part.u - u) / (0.056 * narrow)  # -1 near the nose, 1 at the temple
         bow = part.v - v + raised + 0.012 * (1 - (out - 0.25) * (out - 0.25))
         bow = bow - 0.004 * out + sorrow * -out

@@ -1,27 +1,54 @@
-"""Hair behind the head and before it, and beards."""
+"""Hair behind the head and before it."""
 
 from __future__ import annotations
 
 import numpy as np
 
-from .canvas import Canvas, Plane, bump, reach, wave
+from .canvas import Canvas, Plane, bump, mixed, reach, wave
 from .sitters import Sitters
+
+SKIN_SHADE = np.array([0.85, 1.0, 1.0], np.float32)[None, :, None, None]
+GREY_SHADE = np.ones((1, 3, 1, 1), np.float32)
+
+
+def ends(who: Sitters) -> Plane:
+    """How far down the hair reaches."""
+    drop = np.where(who.level("length", "long") > 0, 0.43 + 0.12 * who.vary["part"], 0.235)
+    return np.where(cropped(who) > 0, 0.06, drop).astype(np.float32)
+
+
+def cropped(who: Sitters) -> Plane:
+    """1 where hair ends above the ears: short, tied up, or none."""
+    return np.maximum(who.level("length", "short", "bald"), who.level("bun", "yes"))
+
+
+def region(canvas: Canvas, who: Sitters) -> Canvas:
+    """The window with all hair but a bun."""
+    low = float(ends(who).max()) + 0.03
+    wide = 0.30 if low < 0.2 else 0.36
+    return canvas.around(0.0, 0.5 * (low - 0.4), wide, 0.5 * (low + 0.4))
 
 
 def texture(canvas: Canvas, who: Sitters) -> Plane:
     """How bright hair is: strands that run down, waves or curls, light from above."""
     u, v = canvas.u, canvas.v
-    curly, wavy = who.level("texture", "curly"), who.level("texture", "wavy")
     phase = who.vary["strand"]
-    sway = (0.012 * wavy) * wave(v * 7.5 + phase)
-    run = (u + sway) * (1 - 0.6 * v)
-    strands = wave(run * 17 + phase) + 0.6 * wave(run * 29 + 0.5 + 2 * v)
-    knots = wave(u * 12 + 0.35 * wave(v * 9)) * wave(v * 11 + phase + 0.35 * wave(u * 8))
-    tone = (0.10 * (1 - 0.75 * curly)) * strands + (0.34 * curly) * knots
-    tone += (0.08 * wavy) * wave(v * 9 + 2.2 * np.abs(u) + phase)
+    # All three are computed only where the batch has them.
+    tone = u * (0.7 * who.light[0]) + 0.80
+    curly, wavy = who.level("texture", "curly"), who.level("texture", "wavy")
+    run = u * (1 - 0.6 * v)
+    if wavy.any():
+        sway = wave(v * 7.5 + phase)
+        run += (0.012 * wavy) * sway
+        tone += (0.08 * wavy) * wave(v * 9 + 2.2 * np.abs(u) + phase)
+    strands = wave(run * 17 + phase)
+    strands += 0.6 * wave(run * 29 + 2 * v)
+    tone += (0.10 * (1 - 0.75 * curly)) * strands
+    if curly.any():
+        knots = wave(u * 12 + 0.35 * wave(v * 9)) * wave(v * 11 + phase + 0.35 * wave(u * 8))
+        tone += (0.27 * curly) * knots
     crown = bump(u - 0.10 * who.light[0], v + who.high * 0.80, 0.26, 0.15)
-    tone += 0.42 * crown * (1 - 0.5 * curly)
-    tone += 0.80 + (0.9 * who.light[0]) * np.clip(u, -0.24, 0.24)
+    tone += (0.42 - 0.21 * curly) * crown
     return tone
 
 
@@ -29,96 +56,111 @@ def spread(canvas: Canvas, who: Sitters) -> Plane:
     """The signed distance to the edge of all the hair there is, behind the head and beside it."""
     u, v = canvas.u, canvas.v
     curly, wavy = who.level("texture", "curly"), who.level("texture", "wavy")
+    short = cropped(who)
     thick = 0.018 + 0.018 * who.vary["hair"] + 0.032 * curly + 0.010 * wavy
-    tied = who.level("bun", "yes")
-    short = np.maximum(who.level("length", "short"), tied)
-    thick = np.where(short > 0, 0.6 * thick + 0.006 + 0.02 * curly * (1 - tied), thick)
+    tied = 0.6 * thick + 0.006 + 0.02 * curly * (1 - who.level("bun", "yes"))
+    thick = mixed(thick, tied, short)
     wide, high = who.wide + thick, who.high + thick * 1.15
-    crown = (1 - reach(u, v + 0.006, wide, high)) * wide
-    end = np.where(who.level("length", "long") > 0, 0.43 + 0.12 * who.vary["part"], 0.235)
-    away = np.abs(u) - 0.03 * wave(v * 1.6 + 0.1) * (1 - curly)
-    out = wide + (0.03 + 0.05 * curly) * np.clip(v * 3, 0, 1) - away
-    fall = np.minimum(np.minimum(out, v + 0.02), end - v - 0.3 * np.maximum(away - 0.1, 0))
-    edge = np.where(short > 0, crown, np.maximum(crown, fall))
-    edge += (0.009 * wavy) * wave(v * 7.5 + who.vary["strand"])
-    edge += (0.011 * curly) * (wave(v * 11 + 0.3) + wave(u * 12 + 0.6))
+    edge = (1 - reach(u, v + 0.006, wide, high)) * wide
+    if not short.all():
+        away = np.abs(u) - (0.03 * (1 - curly)) * wave(v * 1.6 + 0.1)
+        out = wide - away
+        out += (0.03 + 0.05 * curly) * np.clip(v * 3, 0, 1)
+        np.minimum(out, v + 0.02, out=out)
+        np.minimum(out, ends(who) - v - 0.3 * np.clip(away - 0.1, 0, 1), out=out)
+        out -= short  # none there: far outside
+        np.maximum(edge, out, out=edge)
+    if wavy.any():
+        edge += (0.009 * wavy) * wave(v * 7.5 + who.vary["strand"])
+    if curly.any():
+        edge += (0.011 * curly) * (wave(v * 11 + 0.3) + wave(u * 12 + 0.6))
+    edge -= who.level("length", "bald")
     return edge
 
 
 def behind(canvas: Canvas, who: Sitters, edge: Plane, tone: Plane) -> None:
     """What the head, the neck and the shoulders hide."""
-    share = canvas.cover(edge) * (1 - who.level("length", "bald"))
-    short = np.maximum(who.level("length", "short"), who.level("bun", "yes"))
-    share *= np.maximum(1 - short, canvas.cover(0.03 - canvas.v))
-    canvas.paint(share, who.hair * (0.68 * tone)[:, None])
-    bun = who.level("bun", "yes")
-    if bun.any():
-        top = canvas.window(0, 0.4, 0.15, 0.85)
-        v = -who.high - 0.055
-        ball = reach(top.u - 0.012 * who.turn, top.v - v, 0.082, 0.070)
-        swirl = wave(2.3 * ball + 3 * top.u) * 0.16
-        lit = 1.0 - 0.55 * ball * ball + 0.9 * who.light[0] * top.u - 1.5 * (top.v - v)
-        top.paint(top.cover((1 - ball) * 0.07) * bun, who.hair * (lit + swirl)[:, None])
+    low = np.where(cropped(who) > 0, 0.015, 1.0).astype(np.float32)
+    share = canvas.cover(np.minimum(edge, low - canvas.v))
+    shade = 0.68 * tone
+    for channel in range(3):
+        step = shade * who.hair[:, channel]
+        step -= canvas.image[:, channel]
+        step *= share
+        canvas.image[:, channel] += step
+
+
+def bun(canvas: Canvas, who: Sitters) -> None:
+    """A knot on top of the head."""
+    rows = np.flatnonzero(who.table["bun"] == "yes")
+    if not len(rows):
+        return
+    window = canvas.around(0.0, -0.32, 0.1, 0.13)
+    top, some = window.take(rows), who.take(rows)
+    v = -some.high - 0.055
+    ball = reach(top.u - 0.012 * some.turn, top.v - v, 0.082, 0.070)
+    swirl = wave(2.3 * ball + 3 * top.u) * 0.16
+    lit = 1.0 - 0.55 * ball * ball + 0.9 * some.light[0] * top.u - 1.5 * (top.v - v)
+    top.paint(top.cover((1 - ball) * 0.07), some.hair * (lit + swirl)[:, None])
+    window.image[rows] = top.image
+
+
+def hairline(canvas: Canvas, who: Sitters) -> Plane:
+    """The signed distance to the edge of the bare face: swept aside, parted, or under a fringe."""
+    u, v = canvas.u, canvas.v
+    short = cropped(who)
+    a = u - 0.08 * who.turn
+    side = np.where(who.vary["part"] > 0.5, np.float32(1), np.float32(-1))
+    parted, fringe = who.level("front", "parted"), who.level("front", "fringe")
+    square = a * a
+    line = (0.168 + 0.012 * parted - 0.08 * fringe) + v
+    line -= (0.28 * side * (1 - parted - fringe)) * a
+    line -= (0.9 + 0.3 * fringe - 0.5 * parted) * square
+    if parted.any():
+        line -= (0.34 * parted) * np.abs(a - 0.09 * (who.vary["part"] - 0.5))
+    line += (0.010 * who.level("texture", "curly") + 0.004) * wave(u * 14 + who.vary["strand"])
+    wide = (0.865 + 0.085 * short) * who.wide
+    low = np.clip(v - 0.05, -1, 0)  # below it, locks hang straight down
+    temples = (1 - reach(a, low, wide, 0.30)) * wide
+    if not short.all():
+        temples += (0.006 * (1 - short)) * wave(v * 8 + who.vary["strand"])
+    return np.minimum(line, temples, out=line)
 
 
 def before(canvas: Canvas, who: Sitters, edge: Plane, tone: Plane) -> None:
     """What lies over forehead, temples, ears and shoulders."""
     u, v = canvas.u, canvas.v
-    tied = who.level("bun", "yes")
-    short = np.maximum(who.level("length", "short"), tied)
-    part = 0.09 * (who.vary["part"] - 0.5)
-    side = np.where(who.vary["part"] > 0.5, np.float32(1), np.float32(-1))
-    shift = 0.5 * 0.16 * who.turn
-    a = u - shift
-    curly = who.level("texture", "curly")
-    ripple = 0.010 * curly * wave(u * 14 + who.vary["strand"])
-    swept = v + 0.165 - 0.28 * side * a - 0.9 * a * a
-    parted = v + 0.182 - 0.42 * np.abs(a - part)
-    fringe = v + 0.088 + 0.006 * wave(u * 19 + who.vary["strand"]) - 1.2 * a * a
-    line = np.where(who.level("front", "parted") > 0, parted, swept)
-    line = np.where(who.level("front", "fringe") > 0, fringe, line) + ripple
-    wide = np.where(short > 0, 0.95 * who.wide, 0.865 * who.wide)
-    temples = np.where(v > 0.05, (wide - np.abs(a)) * 0.9, (1 - reach(a, v - 0.05, wide, 0.30)) * wide)
-    temples += 0.006 * wave(v * 8 + who.vary["strand"]) * (1 - short)
-    bare = np.minimum(line, temples)
-    ends = np.where(short > 0, canvas.cover(0.01 + 0.03 * (1 - tied) - v), np.float32(1))
-    has = 1 - who.level("length", "bald")
-    over = canvas.cover(edge)
-    share = over * (1 - canvas.cover(bare)) * ends * has
-    near = np.clip((bare + 0.004) * -28 + 0.55, 0, 1)  # darker where it lifts off the skin
-    cast = np.clip(1 - bare * 38, 0, 1) * over * ends * has
-    canvas.shade(cast * np.clip(0.25 - v * 3, 0, 1), 0.26, np.float32([0.85, 1, 1])[None, :, None, None])
-    lit = tone * (0.72 + 0.28 * near)
-    canvas.paint(share, np.minimum(who.hair * lit[:, None], 1))
-    seam = who.level("front", "parted") * has
-    top = canvas.window(0.05, 0.5, 0.25, 0.75)
-    gap = top.line(top.u - shift - part - 0.25 * (top.v + 0.2) * part, 0.0045)
-    top.shade(gap * np.clip((top.v + who.high + 0.02) * 25, 0, 1) * np.clip(-(top.v + 0.17) * 40, 0, 1) * seam, 0.45, np.ones((1, 3, 1, 1), np.float32))
-
-
-def beard(canvas: Canvas, who: Sitters, rho: Plane) -> None:
-    """Stubble, a moustache, a goatee or a full beard, painted under the mouth."""
-    u, v = canvas.u, canvas.v
-    kind = who.table["beard"]
-    if (kind == "none").all():
-        return
-    full, stubble = who.level("beard", "full"), who.level("beard", "stubble")
-    goatee, lip = who.level("beard", "goatee"), who.level("beard", "moustache")
-    low = 1 + 0.13 * full * np.clip(v * 6, 0, 1)
-    jaw = canvas.cover((low - rho) * who.wide * 0.8)
-    at, down, _ = who.spot(0.0, 0.0, 0.01)
-    clean = reach(u - at, v - down + 0.012, 0.148, 0.132)
-    chin, chin_v, _ = who.spot(0.0, 0.222)
-    soft = np.where(stubble > 0, np.float32(0.022), np.float32(0.010))
-    cheeks = np.clip((clean - 1) * 0.14 / soft + 0.3, 0, 1) * np.clip((v + 0.03) * 30, 0, 1)
-    point = canvas.ellipse(chin, chin_v + 0.008, 0.062, 0.066)
-    mid, mid_v, narrow = who.spot(0.0, 0.128, 0.01)
-    across = (u - mid) / (0.075 * narrow)
-    stroke = v - mid_v - 0.030 * across * across
-    brush = canvas.line(stroke, 0.0155 * np.clip(1.15 - across * across, 0, 1))
-    brush = brush * np.clip((1.0 - np.abs(across)) * 6, 0, 1)
-    share = np.maximum(cheeks * jaw * (full + 0.42 * stubble), brush * (full + goatee + lip))
-    share = np.maximum(share, np.minimum(point, jaw) * goatee)
-    hairs = wave(u * 31 + 4 * v) * 0.10 + wave(u * 17 - 9 * v) * 0.08
-    lit = 0.82 + hairs + 0.9 * who.light[0] * u - 0.5 * np.clip(v - 0.16, 0, 1)
-    canvas.paint(share * 0.94, np.minimum(who.hair * (0.92 * lit)[:, None] + 0.01, 1))
+    short = cropped(who)
+    bare = hairline(canvas, who)
+    # Short hair runs out to a point before the ear.
+    outer = edge
+    if short.any():
+        point = 0.035 - v - 1.6 * np.clip(np.abs(u) - 0.93 * who.wide, 0, 1)
+        outer = np.minimum(edge, point + 2 * (1 - short))
+    over = canvas.cover(outer)
+    share = over * canvas.cover(-bare)
+    # Shade falls on the skin below; hair is darker where it lifts off.
+    cast = np.clip(1 - bare * 38, 0, 1)
+    cast *= np.clip(0.25 - v * 3, 0, 1)
+    cast *= over
+    canvas.shade(cast, 0.26, SKIN_SHADE)
+    near = np.clip(bare * -28 + 0.45, 0, 1)
+    near *= 0.28
+    near += 0.72
+    near *= tone
+    for channel in range(3):
+        step = near * who.hair[:, channel]
+        step -= canvas.image[:, channel]
+        step *= share
+        canvas.image[:, channel] += step
+    rows = np.flatnonzero((who.table["front"] == "parted") & (who.table["length"] != "bald"))
+    if len(rows):
+        window = canvas.around(0.0, -0.22, 0.1, 0.08)
+        top, some = window.take(rows), who.take(rows)
+        part = 0.09 * (some.vary["part"] - 0.5)
+        gap = top.line(top.u - 0.08 * some.turn - part - 0.25 * (top.v + 0.2) * part, 0.0045)
+        gap *= np.clip((top.v + some.high + 0.005) * 25, 0, 1)
+        gap *= np.clip(-(top.v + 0.17) * 40, 0, 1)
+        gap *= top.cover(0.09 - np.abs(top.u))
+        top.shade(gap, 0.45, GREY_SHADE)
+        window.image[rows] = top.image

@@ -10,7 +10,7 @@ from .scene import SHADOW
 from .sitters import Sitters
 
 
-def mouth(face: Canvas, who: Sitters) -> None:
+def mouth(canvas: Canvas, who: Sitters) -> None:
     """Two lips around a line that bends with the mood, and what stands open between them."""
     woman = who.level("kind", "woman")
     mood = who.table["expression"]
@@ -22,9 +22,10 @@ def mouth(face: Canvas, who: Sitters) -> None:
     full = full * who.by("expression", {"laugh": 0.8, "smile": 0.88}, 1.0)
     u, v, narrow = who.spot(0.0, 0.152)
     v = v - who.by("expression", {"laugh": 0.004, "surprised": 0.006})
+    face = canvas.around(u, v + 0.014, 0.12, 0.075)
     across = (face.u - u) / (half * narrow)
     square = across * across
-    arch = np.maximum(1 - square, 0)
+    arch = np.clip(1 - square, 0, 1)
     line = face.v - v + bend * (square - 0.45)  # positive below the line between the lips
     gap = line - gape * arch  # positive below the opening
     ends = np.clip((1.0 - np.abs(across)) * 9 + 0.3, 0, 1)

@@ -51,7 +51,7 @@ CLOTH = {
     "purple": (0.44, 0.20, 0.50),
     "yellow": (0.90, 0.72, 0.16),
 }
-LIGHT = {"warm": (1.05, 1.0, 0.90), "neutral": (1.0, 1.0, 1.0), "cool": (0.93, 0.99, 1.06)}
+LIGHT = {"warm": (1.05, 1.0, 0.90), "neutral": (1.0, 1.0, 1.0), "cool": (0.95, 0.995, 1.04)}
 
 
 @dataclass
@@ -167,8 +167,8 @@ def sitters(row: NDArray[np.uint64], seed: int) -> Sitters:
         hat=colour(CLOTH, "hat_colour", 0.10),
         tint=colour(LIGHT, "warmth", 0.02),
         light=(right / norm, down / norm, ahead / norm),
-        at=(draw("x", 0.475, 0.525), draw("y", 0.505, 0.545)),
-        size=draw("size", 0.94, 1.08),
+        at=(draw("x", 0.475, 0.525), draw("y", 0.515, 0.55)),
+        size=draw("size", 1.0, 1.14),
         lean=signed("tilt", 0.09, 0.19, 0.04),
         turn=signed("turn", 0.16, 0.36, 0.08),
         nod=draw("nod", -0.012, 0.014),
