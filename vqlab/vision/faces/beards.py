@@ -36,7 +36,7 @@ def beard(head: Canvas, everyone: Sitters, outline: Plane) -> None:
     brush *= np.clip((1.0 - np.abs(across)) * 6, 0, 1)
     share = np.maximum(cheeks * (full + 0.34 * stubble), brush * (full + goatee + lip))
     share = np.maximum(share, point * goatee)
-    hairs = wave(u * 31 + 4 * v) * 0.10 + wave(u * 17 - 9 * v) * 0.08
+    hairs = wave(u * 31 + 4 * v) * 0.08 + wave(u * 22 - 7 * v) * 0.06
     hairs *= 1 - stubble
     lit = hairs + 0.78 + (0.8 * who.light[0]) * u - 0.5 * np.clip(v - 0.16, 0, 1)
     # Short hairs of any colour look darker than long ones: skin shines between them.

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 Plane = NDArray[np.float32]
+Rows = NDArray[np.intp] | slice
 
 
 @dataclass
@@ -74,8 +75,8 @@ class Canvas:
         height, width = part.image.shape[2:]
         return plane[..., top : top + height, left : left + width]
 
-    def take(self, rows: NDArray[np.intp]) -> Canvas:
-        """A copy of some of the pictures, to be put back into `image[rows]`."""
+    def take(self, rows: Rows) -> Canvas:
+        """Some of the pictures: a view for a slice, else a copy to put back into `image[rows]`."""
         parts = [part[rows] for part in (self.image, self.u, self.v)]
         pose = tuple(part[rows] for part in self.pose)
         return Canvas(*parts, self.x, self.y, self.sharp[rows], pose, self.side, self.origin)
@@ -90,7 +91,10 @@ class Canvas:
         """The share of each pixel inside a stroke; thinner than a pixel, it grows faint."""
         away = np.abs(distance)
         share = self.cover(half_width - away)
-        share -= self.cover(-half_width - away)
+        away += half_width
+        away *= -self.sharp
+        away += np.float32(0.5)
+        share -= np.clip(away, 0, 1, out=away)
         return share
 
     def ellipse(self, u: Plane, v: Plane, wide: Plane | float, high: Plane | float) -> Plane:
@@ -146,7 +150,11 @@ def relief(
 def wave(turns: Plane) -> Plane:
     """Between -1 and 1 with period 1: a sine drawn with two parabolas."""
     part = turns - np.rint(turns)
-    return part * (8 - 16 * np.abs(part))
+    fold = np.abs(part)
+    fold *= -16
+    fold += 8
+    fold *= part
+    return fold
 
 
 def mixed(first: Plane, second: Plane, share: Plane | float) -> Plane:

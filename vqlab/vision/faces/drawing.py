@@ -13,7 +13,8 @@ from .canvas import Canvas, Plane
 from .sitters import Sitters, sitters
 
 FINE = 64  # smaller pictures are means over blocks of one at least so large
-PIXELS = 64 * FINE * FINE  # drawn at once: some planes of them fit a processor's cache
+PIXELS = 64 * FINE * FINE  # drawn at once
+CACHED = 16 * FINE * FINE  # of them, some planes of which fit a processor's cache
 
 
 def synthetic_faces(index: Index, resolution: int = 64, seed: int = 0) -> Tensor:
@@ -48,7 +49,8 @@ def synthetic_faces(index: Index, resolution: int = 64, seed: int = 0) -> Tensor
     pictures = np.empty((len(row), 3, resolution, resolution), np.uint8)
     everyone = sitters(row, seed)
     # Alike ones together: what a batch has none of is not drawn, and its windows are narrow.
-    order = np.lexsort((everyone.turn[:, 0, 0], hair.ends(everyone)[:, 0, 0] > 0.1))
+    long, texture = hair.ends(everyone)[:, 0, 0] > 0.1, everyone.table["texture"]
+    order = np.lexsort((everyone.turn[:, 0, 0], texture, long))
     for begin in range(0, len(row), count):
         rows = order[begin : begin + count]
         pictures[rows] = _drawn(everyone.take(rows), side, block)
@@ -57,12 +59,19 @@ def synthetic_faces(index: Index, resolution: int = 64, seed: int = 0) -> Tensor
 
 def _drawn(who: Sitters, side: int, block: int) -> NDArray[np.uint8]:
     canvas = _empty(who, side)
-    scene.background(canvas, who)
-    hairy = hair.region(canvas, who)
-    edge, tone = hair.spread(hairy, who), hair.texture(hairy, who)
-    hair.behind(hairy, who, edge, tone)
+    # What fills a picture is drawn on few at once, for the cache; small windows on many.
+    few = max(1, CACHED // side**2)
+    slices = [slice(begin, begin + few) for begin in range(0, len(who.size), few)]
+    manes = []
+    for rows in slices:
+        part, some = canvas.take(rows), who.take(rows)
+        scene.background(part, some)
+        mane = hair.region(part, some)
+        edge, tone = hair.spread(mane, some), hair.texture(mane, some)
+        hair.behind(mane, some, edge, tone)
+        manes.append((mane, some, edge, tone))
+        scene.body(part, some)
     hair.bun(canvas, who)
-    scene.body(canvas, who)
     head.ears(canvas, who)
     worn.earrings(canvas, who)
     skull = canvas.around(0.0, 0.02, 0.27, 0.34)
@@ -76,7 +85,8 @@ def _drawn(who: Sitters, side: int, block: int) -> NDArray[np.uint8]:
     eyes.eyes(canvas, who)
     eyes.brows(canvas, who)
     worn.glasses(canvas, who)
-    hair.before(hairy, who, edge, tone)
+    for mane, some, edge, tone in manes:
+        hair.before(mane, some, edge, tone)
     worn.hats(canvas, who)
     image = canvas.image
     image *= who.tint

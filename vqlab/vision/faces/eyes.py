@@ -66,7 +66,9 @@ def brows(canvas: Canvas, who: Sitters) -> None:
     man = who.level("kind", "man")
     dark = mixed(who.hair, who.skin, 0.12) * (0.72 - 0.15 * who.level("hair", "blond"))[:, None]
     for side in (-1.0, 1.0):
-        u, v, narrow = who.spot(side * 0.088, -0.062 + 0.006 * man + 0.008 * (who.vary["brow"] - 0.5))
+        u, v, narrow = who.spot(
+            side * 0.088, -0.062 + 0.006 * man + 0.008 * (who.vary["brow"] - 0.5)
+        )
         part = canvas.around(u, v - 0.014, 0.072, 0.056)
         out = side * (part.u - u) / (0.056 * narrow)  # -1 near the nose, 1 at the temple
         bow = part.v - v + raised + 0.012 * (1 - (out - 0.25) * (out - 0.25))

@@ -61,7 +61,9 @@ def spread(canvas: Canvas, who: Sitters) -> Plane:
     tied = 0.6 * thick + 0.006 + 0.02 * curly * (1 - who.level("bun", "yes"))
     thick = mixed(thick, tied, short)
     wide, high = who.wide + thick, who.high + thick * 1.15
-    edge = (1 - reach(u, v + 0.006, wide, high)) * wide
+    # Short hair thins out towards the ears.
+    thin = wide - (short * thick) * np.clip(v * 6 + 0.84, 0, 1)
+    edge = (1 - reach(u, v + 0.006, thin, high)) * wide
     if not short.all():
         away = np.abs(u) - (0.03 * (1 - curly)) * wave(v * 1.6 + 0.1)
         out = wide - away
@@ -73,7 +75,8 @@ def spread(canvas: Canvas, who: Sitters) -> Plane:
     if wavy.any():
         edge += (0.009 * wavy) * wave(v * 7.5 + who.vary["strand"])
     if curly.any():
-        edge += (0.011 * curly) * (wave(v * 11 + 0.3) + wave(u * 12 + 0.6))
+        rough = wave(v * 9 + 0.3 + 0.4 * wave(u * 4)) + wave(u * 8 + 0.6 + 0.5 * wave(v * 6))
+        edge += (0.008 * curly) * rough
     edge -= who.level("length", "bald")
     return edge
 

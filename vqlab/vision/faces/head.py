@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from .canvas import Canvas, Plane, bump, mixed, reach, relief, wave
+from .hair import cropped
 from .scene import SHADOW
 from .sitters import Sitters
 
@@ -30,8 +31,7 @@ def outline(canvas: Canvas, who: Sitters) -> Plane:
 
 def ear(who: Sitters, side: float) -> Plane:
     """The middle of an ear, across; the one on the averted side goes from sight."""
-    hidden = 0.02 * (side * who.turn > 0)
-    return side * (who.wide + 0.018 - hidden) - 0.09 * who.turn
+    return side * (who.wide + 0.012 - 0.07 * np.clip(side * who.turn, 0, 1))
 
 
 def ears(canvas: Canvas, who: Sitters) -> None:
@@ -39,10 +39,11 @@ def ears(canvas: Canvas, who: Sitters) -> None:
     for side in (-1.0, 1.0):
         u = ear(who, side)
         strip = canvas.around(u, 0.015, 0.03, 0.06)
-        shape = strip.ellipse(u, 0.015, 0.027, 0.056)
+        # Long hair covers them.
+        shape = strip.ellipse(u, 0.015, 0.027, 0.056) * cropped(who)
         lit = np.float32(0.86) + 0.25 * side * who.light[0]
         strip.paint(shape, who.skin * (1 - (1 - lit[:, None]) * SHADOW))
-        strip.shade(strip.ellipse(u - side * 0.003, 0.012, 0.014, 0.036), 0.28, SHADOW)
+        strip.shade(shape * strip.ellipse(u - side * 0.003, 0.012, 0.014, 0.036), 0.28, SHADOW)
 
 
 def skin(canvas: Canvas, who: Sitters, rho: Plane) -> None:
@@ -135,10 +136,10 @@ def cheeks(canvas: Canvas, who: Sitters) -> None:
         u, v, _ = some.spot(0.0, 0.062, 0.01)
         across, along = face.u - u, face.v - v
         phase = some.vary["strand"]
-        dots = wave(across * 27 + 0.5 * wave(along * 9 + phase)) * wave(
-            along * 31 + 0.5 * wave(across * 11 + phase) + phase
+        dots = wave(across * 17 + 0.3 * wave(along * 9 + phase)) * wave(
+            along * 20 + 0.3 * wave(across * 11 + phase) + phase
         )
-        dots = np.clip(np.abs(dots) * 3.2 - 1.2, 0, 1)
+        dots = np.clip(np.abs(dots) * 3.4 - 1.9, 0, 1)
         dots *= np.clip(bump(across, along, 0.16, 0.052) * 2.5, 0, 1)
         face.shade(dots, 0.36, FRECKLE)
         band.image[rows] = face.image
@@ -180,4 +181,8 @@ def lines(canvas: Canvas, who: Sitters) -> None:
         across = (face.u - u) / (0.036 * narrow)
         bag = face.v - v + 0.008 * across * across
         fade = np.clip(1 - across * across, 0, 1)
-        face.shade(face.line(bag, 0.0045) * fade, 0.26 * mixed(np.float32(0.15), np.float32(1), old), SHADOW)
+        face.shade(
+            face.line(bag, 0.0045) * fade,
+            0.26 * mixed(np.float32(0.15), np.float32(1), old),
+            SHADOW,
+        )

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .attributes import attributes, uniform
-from .canvas import Plane
+from .canvas import Plane, Rows
 
 SKIN = {
     "pale": (0.97, 0.85, 0.79),
@@ -89,7 +89,7 @@ class Sitters:
             measure[self.table[name] == level] = size
         return measure[:, None, None]
 
-    def take(self, rows: NDArray[np.intp]) -> Sitters:
+    def take(self, rows: Rows) -> Sitters:
         """Some of the faces."""
 
         def part(value: object) -> object:
@@ -150,13 +150,15 @@ def sitters(row: NDArray[np.uint64], seed: int) -> Sitters:
 
     def by(name: str, sizes: tuple[float, ...]) -> Plane:
         names = ("oval", "round", "narrow", "square")
-        column = np.array([dict(zip(names, sizes, strict=True))[f] for f in table[name]], np.float32)
+        column = np.array(
+            [dict(zip(names, sizes, strict=True))[f] for f in table[name]], np.float32
+        )
         return column[:, None, None]
 
     right, down = signed("light", 0.5, 0.75, 0.12), draw("height", -0.62, -0.35)
     ahead = np.full_like(right, 0.62)
     norm = np.sqrt(right * right + down * down + ahead * ahead)
-    tone = np.array([{"dark": 0.5, "medium": 0.85, "bright": 1.12}[t] for t in table["tone"]])
+    tone = np.array([{"dark": 0.62, "medium": 0.88, "bright": 1.12}[t] for t in table["tone"]])
     return Sitters(
         table=table,
         skin=colour(SKIN, "skin", 0.045),
@@ -168,7 +170,7 @@ def sitters(row: NDArray[np.uint64], seed: int) -> Sitters:
         tint=colour(LIGHT, "warmth", 0.02),
         light=(right / norm, down / norm, ahead / norm),
         at=(draw("x", 0.475, 0.525), draw("y", 0.515, 0.55)),
-        size=draw("size", 1.0, 1.14),
+        size=draw("size", 1.04, 1.19),
         lean=signed("tilt", 0.09, 0.19, 0.04),
         turn=signed("turn", 0.16, 0.36, 0.08),
         nod=draw("nod", -0.012, 0.014),

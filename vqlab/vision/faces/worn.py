@@ -42,7 +42,9 @@ def glasses(canvas: Canvas, everyone: Sitters) -> None:
         arm = band.line(band.v - v + 0.018, 0.0055) * band.cover(side * (band.u - outer[-1]))
         edge = band.cover(who.wide * 1.01 - side * band.u)
         band.paint(arm * edge, frame)
-    bridge = band.line(band.v - who.nod + 0.012 - 14 * _square(band.u - 0.5 * (inner[0] + inner[1])), 0.0055)
+    bridge = band.line(
+        band.v - who.nod + 0.012 - 14 * _square(band.u - 0.5 * (inner[0] + inner[1])), 0.0055
+    )
     between = band.cover(band.u - inner[0]) * band.cover(inner[1] - band.u)
     band.paint(bridge * between, frame)
     window.image[rows] = band.image
@@ -58,7 +60,9 @@ def earrings(canvas: Canvas, who: Sitters) -> None:
     if not worn.any():
         return
     metal = np.where(
-        who.level("earrings", "golden")[:, None] > 0, colour(0.93, 0.70, 0.18), colour(0.80, 0.82, 0.86)
+        who.level("earrings", "golden")[:, None] > 0,
+        colour(0.93, 0.70, 0.18),
+        colour(0.80, 0.82, 0.86),
     )
     for side in (-1.0, 1.0):
         u = ear(who, side)
@@ -96,7 +100,9 @@ def hats(canvas: Canvas, everyone: Sitters) -> None:
     top.shade(top.line(low + 0.062, 0.004) * knit, 0.35, np.ones((1, 3, 1, 1), np.float32))
 
     rise = -0.14 - v  # above the brim
-    crown = np.minimum(who.wide * 0.98 - 0.14 * np.maximum(rise, 0) - np.abs(u), 0.225 - rise - 0.9 * u * u)
+    crown = np.minimum(
+        who.wide * 0.98 - 0.14 * np.maximum(rise, 0) - np.abs(u), 0.225 - rise - 0.9 * u * u
+    )
     felt = np.minimum(top.cover(crown), top.cover(rise)) * brim
     top.paint(felt, np.minimum(who.hat * (0.88 * light)[:, None] + 0.02, 1))
     ribbon = felt * top.cover(0.062 - rise + 0.5 * u * u)
