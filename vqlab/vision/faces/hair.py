@@ -25,7 +25,7 @@ def cropped(who: Sitters) -> Plane:
 def region(canvas: Canvas, who: Sitters) -> Canvas:
     """The window with all hair but a bun."""
     low = float(ends(who).max()) + 0.03
-    wide = 0.30 if low < 0.2 else 0.36
+    wide = 0.32 if low < 0.2 else 0.40
     return canvas.around(0.0, 0.5 * (low - 0.4), wide, 0.5 * (low + 0.4))
 
 
@@ -77,6 +77,7 @@ def spread(canvas: Canvas, who: Sitters) -> Plane:
     if curly.any():
         rough = wave(v * 9 + 0.3 + 0.4 * wave(u * 4)) + wave(u * 8 + 0.6 + 0.5 * wave(v * 6))
         edge += (0.008 * curly) * rough
+    np.minimum(edge, ends(who) + 0.02 - v, out=edge)
     edge -= who.level("length", "bald")
     return edge
 

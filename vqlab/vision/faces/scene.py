@@ -50,15 +50,17 @@ def body(canvas: Canvas, who: Sitters) -> None:
     half = 0.086 + 0.02 * man + 0.01 * who.vary["neck"]
     middle = 0.5 + 0.75 * (who.at[0] - 0.5)
     # The shoulders' highest point, over all of the batch, bounds what is drawn at full width.
-    start = float((who.at[1] + 0.305 * who.size).min())
-    for place in ((0.6, 1.0, 0.3, 0.7), (start, 1.0, 0.0, 1.0)):
+    start = float((who.at[1] + 0.28 * who.size).min())
+    places = ((0.6, 1.0, 0.3, 0.7), (start, 1.0, 0.0, 1.0))
+    for place in places:
         part = canvas.window(*place)
         across, down = (part.x - middle) / who.size, (part.y - who.at[1]) / who.size
         square = across * across
         light = 1 + 1.1 * who.light[0] * across - 0.5 * square
-        if place[3] < 1:
+        if place is places[0]:
             flare = np.clip(down - 0.25, 0, 1)
-            skin = part.cover(half + 1.3 * flare * flare - np.abs(across))
+            neck = half + 1.3 * flare * flare - np.abs(across)
+            skin = part.cover(np.minimum(neck, down - 0.1))  # begins behind the head
         else:
             skin = torso = part.cover(
                 (down - (0.325 - 0.012 * man)) * 0.85 - (0.81 - 0.21 * man) * square

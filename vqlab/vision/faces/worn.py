@@ -79,7 +79,7 @@ def hats(canvas: Canvas, everyone: Sitters) -> None:
     rows = np.flatnonzero(everyone.table["hat"] != "none")
     if not len(rows):
         return
-    window = canvas.around(0.0, -0.20, 0.36, 0.20)
+    window = canvas.around(0.0, -0.20, 0.43, 0.20)  # a soft brim ends past its edge
     top, who = window.take(rows), everyone.take(rows)
     cap, brim = who.level("hat", "cap"), who.level("hat", "brim")
     u, v = top.u, top.v
