@@ -7,11 +7,12 @@ hang neither on its neighbours nor on where it stands in a vector register.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-Plane = NDArray[np.float32]
+Plane = NDArray[Any]  # float32; NumPy's types take a product with a float for float64
 Rows = NDArray[np.intp] | slice
 
 
@@ -97,7 +98,7 @@ class Canvas:
         share -= np.clip(away, 0, 1, out=away)
         return share
 
-    def ellipse(self, u: Plane, v: Plane, wide: Plane | float, high: Plane | float) -> Plane:
+    def ellipse(self, u: Plane | float, v: Plane | float, wide: Plane | float, high: Plane | float) -> Plane:
         """The share of each pixel inside an ellipse around (u, v) with these half axes."""
         return self.cover((1 - reach(self.u - u, self.v - v, wide, high)) * np.minimum(wide, high))
 
@@ -157,6 +158,6 @@ def wave(turns: Plane) -> Plane:
     return fold
 
 
-def mixed(first: Plane, second: Plane, share: Plane | float) -> Plane:
+def mixed(first: Plane | np.float32, second: Plane | np.float32, share: Plane | float) -> Plane:
     """The mean of two, with this share of the second."""
     return first + (second - first) * share

@@ -6,6 +6,7 @@ import numpy as np
 
 from .canvas import Canvas, Plane, bump, mixed, reach, wave
 from .eyes import _colour as colour
+from .hair import SKIN_SHADE
 from .head import ear
 from .sitters import Sitters
 
@@ -87,7 +88,7 @@ def hats(canvas: Canvas, everyone: Sitters) -> None:
     worn = cap + brim
     bow = v + 0.5 * u * u
     shade = np.clip(1 - np.abs(bow + 0.085) * 26, 0, 1) * top.cover(who.wide - np.abs(u))
-    top.shade(shade * worn, 0.34, np.float32([0.85, 1, 1])[None, :, None, None])
+    top.shade(shade * worn, 0.34, SKIN_SHADE)
 
     light = 1.0 + 1.5 * who.light[0] * u + 0.5 * bump(u - 0.1 * who.light[0], v + 0.28, 0.2, 0.16)
     dome = (1 - reach(u, v + 0.004, wide, high)) * wide
