@@ -78,9 +78,9 @@ class Canvas:
 
     def take(self, rows: Rows) -> Canvas:
         """Some of the pictures: a view for a slice, else a copy to put back into `image[rows]`."""
-        parts = [part[rows] for part in (self.image, self.u, self.v)]
+        image, u, v, sharp = (part[rows] for part in (self.image, self.u, self.v, self.sharp))
         pose = tuple(part[rows] for part in self.pose)
-        return Canvas(*parts, self.x, self.y, self.sharp[rows], pose, self.side, self.origin)
+        return Canvas(image, u, v, self.x, self.y, sharp, pose, self.side, self.origin)
 
     def cover(self, distance: Plane) -> Plane:
         """The share of each pixel inside a shape, from its signed distance."""
@@ -98,7 +98,9 @@ class Canvas:
         share -= np.clip(away, 0, 1, out=away)
         return share
 
-    def ellipse(self, u: Plane | float, v: Plane | float, wide: Plane | float, high: Plane | float) -> Plane:
+    def ellipse(
+        self, u: Plane | float, v: Plane | float, wide: Plane | float, high: Plane | float
+    ) -> Plane:
         """The share of each pixel inside an ellipse around (u, v) with these half axes."""
         return self.cover((1 - reach(self.u - u, self.v - v, wide, high)) * np.minimum(wide, high))
 
@@ -160,4 +162,5 @@ def wave(turns: Plane) -> Plane:
 
 def mixed(first: Plane | np.float32, second: Plane | np.float32, share: Plane | float) -> Plane:
     """The mean of two, with this share of the second."""
-    return first + (second - first) * share
+    mean: Plane = first + (second - first) * share
+    return mean

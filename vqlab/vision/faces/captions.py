@@ -6,18 +6,20 @@ import numpy as np
 
 from .attributes import Index, attributes, numbers, uniform
 
+Words = dict[str, tuple[str, ...]]
+
 # Level -> words that say it. The words of one attribute's level are synonyms: any may be taken.
-MOOD = {
+MOOD: Words = {
     "neutral": ("serious", "calm"),
     "smile": ("smiling", "cheerful", "friendly"),
     "laugh": ("laughing", "happy", "joyful"),
     "sad": ("sad", "unhappy", "gloomy"),
     "surprised": ("surprised", "astonished"),
 }
-AGE = {"young": ("young", "youthful"), "middle-aged": ("middle-aged", "mature")}
+AGE: Words = {"young": ("young", "youthful"), "middle-aged": ("middle-aged", "mature")}
 AGE |= {"old": ("old", "elderly", "aged")}
-KIND = {"woman": ("woman", "lady"), "man": ("man", "gentleman")}
-SKIN = {
+KIND: Words = {"woman": ("woman", "lady"), "man": ("man", "gentleman")}
+SKIN: Words = {
     "pale": ("pale",),
     "fair": ("fair",),
     "olive": ("olive",),
@@ -25,9 +27,9 @@ SKIN = {
     "brown": ("brown",),
     "dark": ("dark",),
 }
-FACE = {"oval": ("oval",), "round": ("round",), "narrow": ("narrow", "slim")}
+FACE: Words = {"oval": ("oval",), "round": ("round",), "narrow": ("narrow", "slim")}
 FACE |= {"square": ("square", "angular")}
-HAIR = {
+HAIR: Words = {
     "black": ("black",),
     "brown": ("brown",),
     "red": ("red", "ginger"),
@@ -35,16 +37,20 @@ HAIR = {
     "grey": ("grey",),
     "white": ("white", "snowy"),
 }
-LENGTH = {"short": ("short", "cropped"), "medium": ("chin-length",)}
+LENGTH: Words = {"short": ("short", "cropped"), "medium": ("chin-length",)}
 LENGTH |= {"long": ("long", "flowing")}
-TEXTURE = {"straight": ("straight", "smooth"), "wavy": ("wavy",), "curly": ("curly", "frizzy")}
-BROWS = {"thin": ("thin", "fine"), "thick": ("thick", "bushy")}
-NOSE = {"small": ("small", "little"), "big": ("big", "large", "broad")}
-LIPS = {"thin": ("thin",), "full": ("full",), "painted": ("red", "painted")}
-GLASSES = {"round": ("round",), "square": ("square", "angular"), "dark": ("dark", "black")}
-GROUND = {"plain": ("plain",), "graded": ("graded",), "blurred": ("blurred",)}
+TEXTURE: Words = {
+    "straight": ("straight", "smooth"),
+    "wavy": ("wavy",),
+    "curly": ("curly", "frizzy"),
+}
+BROWS: Words = {"thin": ("thin", "fine"), "thick": ("thick", "bushy")}
+NOSE: Words = {"small": ("small", "little"), "big": ("big", "large", "broad")}
+LIPS: Words = {"thin": ("thin",), "full": ("full",), "painted": ("red", "painted")}
+GLASSES: Words = {"round": ("round",), "square": ("square", "angular"), "dark": ("dark", "black")}
+GROUND: Words = {"plain": ("plain",), "graded": ("graded",), "blurred": ("blurred",)}
 GROUND |= {"striped": ("striped",)}
-TONE = {"dark": ("dark", "dim"), "bright": ("bright",)}
+TONE: Words = {"dark": ("dark", "dim"), "bright": ("bright",)}
 
 _WORDS = [MOOD, AGE, SKIN, FACE, HAIR, LENGTH, TEXTURE, BROWS, NOSE, LIPS, GLASSES, GROUND, TONE]
 ADJECTIVES = frozenset(

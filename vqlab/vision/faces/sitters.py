@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, fields
 
 import numpy as np
@@ -138,7 +139,7 @@ def sitters(row: NDArray[np.uint64], seed: int) -> Sitters:
         side = table[name][:, None, None]
         return np.where(side == "left", -size, np.where(side == "right", size, small))
 
-    def colour(levels: dict[str, tuple[float, ...]], name: str, spread: float) -> Plane:
+    def colour(levels: Mapping[str, tuple[float, ...]], name: str, spread: float) -> Plane:
         picked = np.zeros((len(row), 3), np.float32)
         for level, value in levels.items():
             picked[table[name] == level] = value
