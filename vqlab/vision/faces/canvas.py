@@ -162,5 +162,4 @@ def wave(turns: Plane) -> Plane:
 
 def mixed(first: Plane | np.float32, second: Plane | np.float32, share: Plane | float) -> Plane:
     """The mean of two, with this share of the second."""
-    mean: Plane = first + (second - first) * share
-    return mean
+    return np.asarray(first + (second - first) * share)

@@ -121,7 +121,7 @@ class Sitters:
 
 
 VARY = (
-    "brow", "gaze", "chin", "eye size", "eye gap", "part", "hair", "strand", "mouth", "frame",
+    "brow", "gaze", "eye size", "eye gap", "part", "hair", "strand", "mouth", "frame",
     "neck", "slope", "stripes", "spot 0", "spot 1", "spot 2", "spot 3", "spot 4", "spot 5",
 )  # fmt: skip
 
