@@ -78,6 +78,8 @@ def spread(canvas: Canvas, who: Sitters) -> Plane:
         rough = wave(v * 9 + 0.3 + 0.4 * wave(u * 4)) + wave(u * 8 + 0.6 + 0.5 * wave(v * 6))
         edge += (0.008 * curly) * rough
     np.minimum(edge, ends(who) + 0.02 - v, out=edge)
+    if (who.table["hat"] != "none").any():  # pressed flat under it
+        edge -= who.level("hat", "cap", "brim") * np.clip(-0.3 - 2 * v, 0, 0.2)
     edge -= who.level("length", "bald")
     return edge
 
