@@ -1,8 +1,21 @@
-"""Real pictures: a small autoencoder, its training, and a recording of how its latents move."""
+"""Pictures: a small autoencoder, its training, and a recording of how its latents move."""
 
 from .autoencoder import Autoencoder, Reconstruction
-from .datasets import Images, digits, photo_patches
+from .datasets import Images, digits, drawn_faces, photo_patches
 from .experiment import train
+from .faces import attributes, captions, synthetic_faces
 from .training import fit
 
-__all__ = ["Autoencoder", "Images", "Reconstruction", "digits", "fit", "photo_patches", "train"]
+__all__ = [
+    "Autoencoder",
+    "Images",
+    "Reconstruction",
+    "attributes",
+    "captions",
+    "digits",
+    "drawn_faces",
+    "fit",
+    "photo_patches",
+    "synthetic_faces",
+    "train",
+]

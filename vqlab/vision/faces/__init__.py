@@ -2,5 +2,6 @@
 
 from .attributes import LEVELS, attributes
 from .captions import ADJECTIVES, NOUNS, captions
+from .drawing import synthetic_faces
 
-__all__ = ["ADJECTIVES", "LEVELS", "NOUNS", "attributes", "captions"]
+__all__ = ["ADJECTIVES", "LEVELS", "NOUNS", "attributes", "captions", "synthetic_faces"]

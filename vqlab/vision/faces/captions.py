@@ -1,4 +1,4 @@
-"""A sentence for each face, true of it, from a closed vocabulary whose parts of speech are known."""
+"""A true sentence for each face, from a closed vocabulary whose parts of speech are known."""
 
 from __future__ import annotations
 
