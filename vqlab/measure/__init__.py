@@ -13,16 +13,18 @@ from .distortion import (
 )
 from .gradients import Bias, gradient_bias, pull, true_pull
 from .lifelines import Lives, age, dead, deaths, lives, rebirths, silence
+from .names import NamesTest, mutual_information, names_test
 from .reach import LagCurves, half_gap, lag_curves, margin, no_return
 from .response import Response, followed, response
 from .survival import Survival, kaplan_meier, survival
 from .usage import Usage, ceiling, perplexity, usage, utilization
 
 __all__ = [
-    "Bias", "Cells", "FixedPoint", "LagCurves", "Lives", "Rank", "Response", "Survival", "Usage",
-    "age", "borders", "ceiling", "cells", "centroid_residual", "coupling_kernel", "crossing",
-    "dead", "deaths", "distortion", "excess_distortion", "fixed_point_residual", "followed",
-    "gradient_bias", "half_gap", "jacobian_rank", "kaplan_meier", "kmeans_optimum", "lag_curves",
-    "lives", "margin", "match_codes", "no_return", "perplexity", "pull", "rebirths", "response",
-    "silence", "survival", "true_pull", "usage", "utilization",
+    "Bias", "Cells", "FixedPoint", "LagCurves", "Lives", "NamesTest", "Rank", "Response",
+    "Survival", "Usage", "age", "borders", "ceiling", "cells", "centroid_residual",
+    "coupling_kernel", "crossing", "dead", "deaths", "distortion", "excess_distortion",
+    "fixed_point_residual", "followed", "gradient_bias", "half_gap", "jacobian_rank",
+    "kaplan_meier", "kmeans_optimum", "lag_curves", "lives", "margin", "match_codes",
+    "mutual_information", "names_test", "no_return", "perplexity", "pull", "rebirths",
+    "response", "silence", "survival", "true_pull", "usage", "utilization",
 ]  # fmt: skip
