@@ -1,0 +1,189 @@
+"""The numbers that a diagnosis rests on, taken from a run."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.spatial.distance import cdist
+
+from .reach import half_gap
+from .travel import travel
+from .usage import ceiling
+
+if TYPE_CHECKING:  # drift imports measures
+    from ..drift.run import Run
+
+Array = NDArray[np.float64]
+Flags = NDArray[np.bool_]
+
+LOOKS = 16  # assignments for each code in the window: equal users miss one in e^16
+POINTS = 1024  # latents of a frame that distances are taken from
+NEAR = 0.1  # of the spacing: closer codes share a cell for all that is seen of it
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """Everything in units of the latents, unless spacings are named.
+
+    A spacing is the median distance of K latents to their nearest other. ``reach`` is the distance
+    to the nearest other latent that 95 % of the latents keep; a code farther than that from every
+    latent is outside.
+
+    Attributes:
+        size: K. per_step: latents a step. window: W in steps.
+        alive, missing: codes chosen in the window, and the others.
+        ceiling: the share that a user of all codes alike would reach in it.
+        at_once: codes in use in one frame.
+        stillborn, left, merged: (K,) the silent codes by what their record shows.
+        outside_first: (K,) outside in the first frame.
+        gap_first, gap_last: median distance of stillborn (first frame) and of left codes (last) to
+            the nearest latent. reach_first, reach_last: of the latents.
+        crowding: the codes' spacing over the latents', first frame.
+        spacing_last: of the latents. pair_gap: median distance of merged codes to the next one.
+        travelled: way from the first frame to the last, in spacings. went: the median way since the
+            left codes were last used, in their own spacings then.
+        by_shrinking: whether the way since then is a change of shape rather than of place, with
+            the spread halved and the codes not following.
+        spread_ratio, code_ratio: spread of latents and codes, over that at the latents' peak.
+        lag_first, lag_last: median lag of live codes in spacings, after the start and at the end.
+    """
+
+    size: int
+    per_step: float
+    window: int
+    alive: int
+    missing: int
+    ceiling: float
+    at_once: int
+    stillborn: Flags
+    left: Flags
+    merged: Flags
+    outside_first: Flags
+    gap_first: float
+    gap_last: float
+    reach_first: float
+    reach_last: float
+    crowding: float
+    spacing_last: float
+    pair_gap: float
+    travelled: float
+    went: float
+    by_shrinking: bool
+    spread_ratio: float
+    code_ratio: float
+    lag_first: float
+    lag_last: float
+
+
+def evidence(run: Run) -> Evidence:
+    """Measures what :func:`vqlab.measure.diagnosis.diagnose` weighs.
+
+    Raises:
+        ValueError: fewer than two frames, no code, or no assignment.
+    """
+    steps, size = run.steps, run.codebook_size
+    window, per_step = window_of(run)
+    silent = steps[-1] - (run.last_hit[-1] + 1) >= window
+    alive = int((~silent).sum())
+
+    first, last = (_cloud(run, frame) for frame in (0, -1))
+    gap_first, gap_last = (_nearest(run.codes[f], z) for f, z in ((0, first), (-1, last)))
+    reach_first, reach_last = (float(np.quantile(_own(z), 0.95)) for z in (first, last))
+    own_first, own_last = (2 * half_gap(run.codes[f]) for f in (0, -1))
+    spacing_first, spacing_last = (_spacing(z, size) for z in (first, last))
+
+    # What owned nothing at first, and was hit in the first twentieth at most, never lived.
+    early = steps[-1] // 20
+    stillborn = silent & (run.counts[0] == 0) & (run.last_hit[-1] < early)
+    outside = gap_first > reach_first
+    pair = own_last < NEAR * np.minimum(spacing_last, own_first)
+    merged = pair & ~stillborn
+    left = silent & ~stillborn & ~merged & (gap_last > reach_last)
+
+    went, shrinking = _ways(run, left)
+    spread = np.sqrt(run.latents.astype(np.float64).var(1).sum(1))
+    peak = int(spread.argmax())
+    codes = [math.sqrt(run.codes[f].astype(np.float64).var(0).sum()) for f in (peak, -1)]
+    ratio = float(spread[-1] / max(spread[peak], 1e-30))
+    code_ratio = codes[1] / max(codes[0], 1e-30)
+    paired = bool(run.settings.get("paired", True))
+    whole = travel(run.latents[0], run.latents[-1], paired).length
+    spacings = ((1, spacing_first), (-1, spacing_last))
+    lags = [_median(run.lag[f]) / max(s, 1e-30) for f, s in spacings]
+    return Evidence(
+        size=size, per_step=per_step, window=window, alive=alive,
+        missing=size - alive, ceiling=ceiling(size, int(per_step * window)),
+        at_once=int((run.counts[-1] > 0).sum()),
+        stillborn=stillborn, left=left, merged=merged, outside_first=outside,
+        gap_first=_median(gap_first[stillborn]), gap_last=_median(gap_last[left]),
+        reach_first=reach_first, reach_last=reach_last,
+        crowding=_median(own_first) / max(spacing_first, 1e-30), spacing_last=spacing_last,
+        pair_gap=_median(own_last[merged]), travelled=whole / max(spacing_first, 1e-30), went=went,
+        by_shrinking=bool(shrinking and ratio < 0.5 and code_ratio > 2 * ratio),
+        spread_ratio=ratio, code_ratio=code_ratio, lag_first=lags[0], lag_last=lags[1],
+    )  # fmt: skip
+
+
+def window_of(run: Run) -> tuple[int, float]:
+    """W, the steps without a hit after which a code counts as silent, and the latents of a step.
+
+    W holds 16 assignments for each code, is at least 10 steps, and at most half of the run.
+
+    Raises:
+        ValueError: fewer than two frames, no code, or no assignment.
+    """
+    total = int(run.hits.sum())
+    if len(run.steps) < 2 or not run.codebook_size or not total:
+        raise ValueError("a diagnosis needs two frames, a code and an assignment at least")
+    per_step = total / float(run.steps[-1] - run.steps[0])
+    wanted = max(math.ceil(LOOKS * run.codebook_size / per_step), 10)
+    return int(min(wanted, max(run.steps[-1] // 2, 1))), per_step
+
+
+def _ways(run: Run, left: Flags) -> tuple[float, bool]:
+    """Median way since the last use of the codes left behind, in their spacings; and its kind."""
+    paired = bool(run.settings.get("paired", True))
+    # The last frame at which each still had been chosen in the steps before.
+    frames = np.searchsorted(run.steps, run.last_hit[-1] + 1, side="right") - 1
+    ways, shapes, seen = [], [], np.unique(frames[left].clip(0))
+    for frame in seen[np.linspace(0, len(seen) - 1, min(len(seen), 12)).astype(int)]:
+        way = travel(run.latents[frame], run.latents[-1], paired)
+        mine = left & (frames == frame)
+        gaps = 2 * half_gap(run.codes[frame])[mine]
+        ways += (way.length / np.maximum(gaps, 1e-30)).tolist()
+        shapes += [way.length**2 > 2 * way.shift**2] * int(mine.sum())
+    return _median(np.array(ways)), bool(shapes and np.mean(shapes) > 0.5)
+
+
+def _cloud(run: Run, frame: int) -> Array:
+    """Distinct latents of a frame, at most so many as distances can be taken of."""
+    z = np.unique(run.latents[frame].astype(np.float64), axis=0)
+    rng = np.random.default_rng(0)
+    return z if len(z) <= POINTS else z[np.sort(rng.choice(len(z), POINTS, replace=False))]
+
+
+def _nearest(codes: NDArray[np.floating], z: Array) -> Array:
+    parts = np.array_split(codes, max(1, len(codes) // 4096))
+    return np.concatenate([cdist(part, z).min(1) for part in parts])
+
+
+def _own(z: Array) -> Array:
+    """Distance of each latent to its nearest other."""
+    return 2 * half_gap(z) if len(z) > 1 else np.zeros(1)
+
+
+def _spacing(z: Array, size: int) -> float:
+    """Median distance of K of the latents to their nearest other."""
+    count = min(size, len(z))
+    some = z[np.random.default_rng(1).permutation(len(z))[:count]]
+    closer = (count / size) ** (1 / z.shape[1])  # where the sample has fewer than K
+    return float(np.median(_own(some))) * closer
+
+
+def _median(values: NDArray[np.floating]) -> float:
+    known = values[np.isfinite(values)]
+    return float(np.median(known)) if len(known) else float("nan")
