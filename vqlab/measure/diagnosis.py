@@ -12,7 +12,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from .evidence import Evidence, evidence
+from .evidence import CROWDED, HALVED, Evidence, evidence
 
 if TYPE_CHECKING:  # drift imports measures
     from ..drift.run import Run
@@ -22,7 +22,6 @@ Kind = Literal[
     "unexplained",
 ]  # fmt: skip
 NOTABLE = 0.1  # a tenth of the codes: less is the tail that any finite window leaves
-HALVED = 0.5  # latents' spread over its peak: half the width holds a 2^D-th of the old volume
 FULL = 1 - NOTABLE  # ceiling below which the window is too short, or the table too large, to judge
 
 REMEDIES: dict[str, str] = {
@@ -106,8 +105,8 @@ def diagnose(run: Run, where: str = "") -> Diagnosis:
     rest = seen.missing - explained
     if seen.missing > NOTABLE * size and rest > max(NOTABLE * size, 0.5 * seen.missing):
         words = (
-            f"{rest} of {size} codes were not chosen in the last {seen.window} steps, within the "
-            "latents' reach, apart from each other, and with latents that stayed"
+            f"{rest} of {size} codes were not chosen in the last {seen.window} steps, although "
+            "latents neither moved nor narrowed much and codes lie apart"
         )
         found.append(("unexplained", rest, words, 1.0))
     if not found:
@@ -155,22 +154,22 @@ def _initial(seen: Evidence, few: bool) -> Found | None:
     Where the latents are too few for all codes, being within reach and never chosen is no surprise.
     """
     count = int(seen.stillborn.sum())
-    if count <= NOTABLE * seen.size:
+    if count <= (NOTABLE + seen.chance) * seen.size:
         return None
     away = int((seen.stillborn & seen.outside_first).sum())
-    words = f"{count} of {seen.size} codes have not been chosen since the first steps. "
+    words = f"{count} of {seen.size} codes never came to life. "
     if away > 0.5 * count:
         words += (
             f"In the first frame {away} of them lie farther from every latent than latents do from "
             f"their own neighbours (median {seen.gap_first:.2g} against {seen.reach_first:.2g})"
         )
         strength = seen.gap_first / max(seen.reach_first, 1e-30)
-    elif seen.crowding < 0.25:  # a quarter: codes drawn from the latents themselves come to 1
+    elif seen.crowding < CROWDED:
         words += (
             f"In the first frame the codes lie in one spot: {seen.crowding:.2g} of the spacing "
             "that as many latents have, so that a few of them hide the others"
         )
-        strength = 0.25 / max(seen.crowding, 1e-30)
+        strength = CROWDED / max(seen.crowding, 1e-30)
     elif few:
         return None
     else:
@@ -182,27 +181,29 @@ def _initial(seen: Evidence, few: bool) -> Found | None:
 def _moved(seen: Evidence) -> Found | None:
     """Codes that lived until the latents went away by more than a cell is wide."""
     count = int(seen.left.sum())
-    if count <= NOTABLE * seen.size or seen.by_shrinking or seen.went <= 1:
+    if count <= NOTABLE * seen.size:
         return None
     words = (
-        f"{count} codes were used and then died while the latents moved by {seen.went:.2g} code "
-        f"spacings (median since their last use); they now lie {seen.gap_last:.2g} from the "
-        f"nearest latent, where latents have neighbours at {seen.reach_last:.2g}. Lag of the live "
-        f"codes: {seen.lag_first:.2g} to {seen.lag_last:.2g} spacings"
+        f"{count} of {seen.size} codes were used and then died when the latents moved by "
+        f"{seen.went:.2g} code spacings (median since their last use); they now lie "
+        f"{seen.gap_last:.2g} from the nearest latent, where latents have neighbours within "
+        f"{seen.reach_last:.2g}. Lag of the live codes: {seen.lag_first:.2g} spacings at the "
+        f"start, {seen.lag_last:.2g} now"
     )
     return "drift", count, words, seen.went
 
 
 def _shrunk(seen: Evidence) -> Found | None:
     """Codes outside a cloud that drew together."""
-    count = int(seen.left.sum())
-    if count <= NOTABLE * seen.size or not seen.by_shrinking:
+    count = int(seen.shrunk.sum())
+    if count <= NOTABLE * seen.size:
         return None
     words = (
-        f"the latents' spread fell to {seen.spread_ratio:.2g} of its peak, the codes' to "
-        f"{seen.code_ratio:.2g}; {count} codes that were used now lie outside"
+        f"{count} of {seen.size} codes were used and now lie outside: since then the latents' "
+        f"spread fell to {seen.narrower:.2g} of what it was, the codes' to "
+        f"{seen.codes_narrower:.2g}"
     )
-    return "encoder shrinking", count, words, HALVED / seen.spread_ratio
+    return "encoder shrinking", count, words, HALVED / seen.narrower
 
 
 def _merged(seen: Evidence) -> Found | None:

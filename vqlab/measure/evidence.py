@@ -22,6 +22,8 @@ Flags = NDArray[np.bool_]
 
 LOOKS = 16  # assignments for each code in the window: equal users miss one in e^16
 POINTS = 1024  # latents of a frame that distances are taken from
+CROWDED = 0.25  # of the latents' spacing: codes drawn from the latents themselves come to 1
+HALVED = 0.5  # of the latents' spread: a code at its edge then stands a whole radius outside
 NEAR = 0.1  # of the spacing: closer codes share a cell for all that is seen of it
 
 
@@ -38,17 +40,18 @@ class Evidence:
         alive, missing: codes chosen in the window, and the others.
         ceiling: the share that a user of all codes alike would reach in it.
         at_once: codes in use in one frame.
-        stillborn, left, merged: (K,) the silent codes by what their record shows.
-        outside_first: (K,) outside in the first frame.
+        stillborn, left, shrunk, merged: (K,) codes by what their record shows; merged ones may be
+            in use, the others are silent.
+        outside_first: (K,) outside in the first frame. chance: the share of codes that equal use
+            would have left unseen until then.
         gap_first, gap_last: median distance of stillborn (first frame) and of left codes (last) to
             the nearest latent. reach_first, reach_last: of the latents.
         crowding: the codes' spacing over the latents', first frame.
         spacing_last: of the latents. pair_gap: median distance of merged codes to the next one.
         travelled: way from the first frame to the last, in spacings. went: the median way since the
-            left codes were last used, in their own spacings then.
-        by_shrinking: whether the way since then is a change of shape rather than of place, with
-            the spread halved and the codes not following.
-        spread_ratio, code_ratio: spread of latents and codes, over that at the latents' peak.
+            left codes were last used, in spacings then, their own or the latents'.
+        spread_ratio: spread of the latents, over its peak. narrower, codes_narrower: median spread
+            of latents and codes, over those when the shrunk codes were last used.
         lag_first, lag_last: median lag of live codes in spacings, after the start and at the end.
     """
 
@@ -61,8 +64,10 @@ class Evidence:
     at_once: int
     stillborn: Flags
     left: Flags
+    shrunk: Flags
     merged: Flags
     outside_first: Flags
+    chance: float
     gap_first: float
     gap_last: float
     reach_first: float
@@ -72,9 +77,9 @@ class Evidence:
     pair_gap: float
     travelled: float
     went: float
-    by_shrinking: bool
     spread_ratio: float
-    code_ratio: float
+    narrower: float
+    codes_narrower: float
     lag_first: float
     lag_last: float
 
@@ -98,33 +103,39 @@ def evidence(run: Run) -> Evidence:
 
     # What owned nothing at first, and was hit in the first twentieth at most, never lived.
     early = steps[-1] // 20
-    stillborn = silent & (run.counts[0] == 0) & (run.last_hit[-1] < early)
+    never = (run.counts[0] == 0) & (run.last_hit[-1] < early)
+    # Or it was chosen now and then, and never got out of the crowd in which it began.
+    way = np.linalg.norm(run.codes[-1].astype(np.float64) - run.codes[0], axis=1)
+    stuck = (own_first < CROWDED * spacing_first) & (way < 0.5 * spacing_first)
+    stillborn = silent & (never | stuck)
+    looks = max(per_step * early, len(run.latents[0]))
     outside = gap_first > reach_first
     pair = own_last < NEAR * np.minimum(spacing_last, own_first)
     merged = pair & ~stillborn
-    left = silent & ~stillborn & ~merged & (gap_last > reach_last)
+    died = silent & ~stillborn & ~merged
+    ways, away = _ways(run, died, window), gap_last > reach_last
+    shrunk = away & (ways.shape > 0) & (ways.narrower < HALVED)
+    shrunk &= ways.codes > 2 * ways.narrower  # codes that narrow likewise have come along
+    left = died & ~shrunk & ((away & (ways.last > 1)) | (ways.early > 1))
+    went = np.fmax(np.where(away, ways.last, 0), ways.early)
 
-    went, shrinking = _ways(run, left)
-    spread = np.sqrt(run.latents.astype(np.float64).var(1).sum(1))
-    peak = int(spread.argmax())
-    codes = [math.sqrt(run.codes[f].astype(np.float64).var(0).sum()) for f in (peak, -1)]
-    ratio = float(spread[-1] / max(spread[peak], 1e-30))
-    code_ratio = codes[1] / max(codes[0], 1e-30)
-    paired = bool(run.settings.get("paired", True))
-    whole = travel(run.latents[0], run.latents[-1], paired).length
+    spread = [_spread(z) for z in run.latents]
+    whole = travel(run.latents[0], run.latents[-1], bool(run.settings.get("paired", True))).length
     spacings = ((1, spacing_first), (-1, spacing_last))
     lags = [_median(run.lag[f]) / max(s, 1e-30) for f, s in spacings]
     return Evidence(
         size=size, per_step=per_step, window=window, alive=alive,
         missing=size - alive, ceiling=ceiling(size, int(per_step * window)),
         at_once=int((run.counts[-1] > 0).sum()),
-        stillborn=stillborn, left=left, merged=merged, outside_first=outside,
-        gap_first=_median(gap_first[stillborn]), gap_last=_median(gap_last[left]),
+        stillborn=stillborn, left=left, shrunk=shrunk, merged=merged, outside_first=outside,
+        chance=1 - ceiling(size, int(looks)),
+        gap_first=_median(gap_first[stillborn]), gap_last=_median(gap_last[left | shrunk]),
         reach_first=reach_first, reach_last=reach_last,
         crowding=_median(own_first) / max(spacing_first, 1e-30), spacing_last=spacing_last,
-        pair_gap=_median(own_last[merged]), travelled=whole / max(spacing_first, 1e-30), went=went,
-        by_shrinking=bool(shrinking and ratio < 0.5 and code_ratio > 2 * ratio),
-        spread_ratio=ratio, code_ratio=code_ratio, lag_first=lags[0], lag_last=lags[1],
+        pair_gap=_median(own_last[merged]), travelled=whole / max(spacing_first, 1e-30),
+        went=_median(went[left]), spread_ratio=spread[-1] / max(*spread, 1e-30),
+        narrower=_median(ways.narrower[shrunk]), codes_narrower=_median(ways.codes[shrunk]),
+        lag_first=lags[0], lag_last=lags[1],
     )  # fmt: skip
 
 
@@ -144,19 +155,53 @@ def window_of(run: Run) -> tuple[int, float]:
     return int(min(wanted, max(run.steps[-1] // 2, 1))), per_step
 
 
-def _ways(run: Run, left: Flags) -> tuple[float, bool]:
-    """Median way since the last use of the codes left behind, in their spacings; and its kind."""
+@dataclass(frozen=True)
+class _Ways:
+    """What latents did since each code's last use; (K,), NaN for codes that were not asked for.
+
+    Attributes:
+        last: way until the last frame. early: the farthest within the window after the last use
+            (at least until the next frame), both in the code's own spacing then, or that of K
+            latents if it is larger.
+        shape: whether the way until the last frame is a change of shape rather than of place.
+        narrower: spread of the latents in the last frame over that then. codes: likewise.
+    """
+
+    last: Array
+    early: Array
+    shape: Array
+    narrower: Array
+    codes: Array
+
+
+def _ways(run: Run, asked: Flags, window: int) -> _Ways:
     paired = bool(run.settings.get("paired", True))
+    steps, size = run.steps, run.codebook_size
+    out = _Ways(*(np.full(size, np.nan) for _ in range(5)))
     # The last frame at which each still had been chosen in the steps before.
-    frames = np.searchsorted(run.steps, run.last_hit[-1] + 1, side="right") - 1
-    ways, shapes, seen = [], [], np.unique(frames[left].clip(0))
-    for frame in seen[np.linspace(0, len(seen) - 1, min(len(seen), 12)).astype(int)]:
+    frames = (np.searchsorted(steps, run.last_hit[-1] + 1, side="right") - 1).clip(0)
+    some = np.unique(frames[asked])
+    some = some[np.unique(np.linspace(0, len(some) - 1, min(len(some), 12)).astype(int))]
+    for place, frame in enumerate(some):
+        until = some[place + 1] if place + 1 < len(some) else len(steps)
+        mine = asked & (frames >= frame) & (frames < until)
+        # Codes in one spot have tiny gaps and huge cells: a cell is as wide as the latents ask.
+        gap = np.maximum(2 * half_gap(run.codes[frame])[mine], _spacing(_cloud(run, frame), size))
         way = travel(run.latents[frame], run.latents[-1], paired)
-        mine = left & (frames == frame)
-        gaps = 2 * half_gap(run.codes[frame])[mine]
-        ways += (way.length / np.maximum(gaps, 1e-30)).tolist()
-        shapes += [way.length**2 > 2 * way.shift**2] * int(mine.sum())
-    return _median(np.array(ways)), bool(shapes and np.mean(shapes) > 0.5)
+        end = max(frame + 2, int(np.searchsorted(steps, steps[frame] + window, side="right")))
+        soon = np.arange(frame + 1, min(end, len(steps)))
+        soon = soon[np.unique(np.linspace(0, len(soon) - 1, min(len(soon), 4)).astype(int))]
+        ways = [travel(run.latents[frame], run.latents[f], paired).length for f in soon]
+        out.last[mine], out.early[mine] = way.length / gap, max(ways, default=0.0) / gap
+        out.shape[mine] = way.length**2 > 2 * way.shift**2
+        out.narrower[mine] = _spread(run.latents[-1]) / max(_spread(run.latents[frame]), 1e-30)
+        out.codes[mine] = _spread(run.codes[-1]) / max(_spread(run.codes[frame]), 1e-30)
+    return out
+
+
+def _spread(points: NDArray[np.floating]) -> float:
+    """Root mean square distance to the mean."""
+    return math.sqrt(points.astype(np.float64).var(0).sum())
 
 
 def _cloud(run: Run, frame: int) -> Array:

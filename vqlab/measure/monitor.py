@@ -264,7 +264,8 @@ class CodebookMonitor:
 def _untouched() -> Iterator[None]:
     """Every generator is afterwards where it was."""
     python, numbers = random.getstate(), np.random.get_state()
-    with torch.random.fork_rng():
+    devices = [torch.cuda.current_device()] if torch.cuda.is_initialized() else []
+    with torch.random.fork_rng(devices):
         try:
             yield
         finally:

@@ -14,9 +14,10 @@ from vqlab.measure.usage import ceiling
 from vqlab.plots.axes import log_steps
 from vqlab.plots.images import image_grid
 from vqlab.plots.inputs import Array, check_run, quantity
+from vqlab.plots.panels import small
 from vqlab.plots.theme import SIZE, SMALL, TARGET, WIDTH, styles
 
-HEAD, PANEL, PICTURES = 58, 230, 190  # pixels
+HEAD, PANEL, PICTURES = 72, 240, 190  # pixels
 
 
 def dashboard(
@@ -46,13 +47,13 @@ def dashboard(
     specs += [[{"colspan": 3}, None, None]] if pictures else []
     figure = make_subplots(
         rows, 3, specs=specs, row_heights=heights, horizontal_spacing=0.09,
-        vertical_spacing=0.3 / rows, subplot_titles=[*lines],
+        vertical_spacing=0.36 / rows, subplot_titles=[*lines],
     )  # fmt: skip
     color = styles([run.method])[run.method].color
     x = np.where(run.steps > 0, run.steps, 0.5)
-    for place, (name, (values, dashed)) in enumerate(lines.items()):
+    for place, (values, dashed) in enumerate(lines.values()):
         where = {"row": place // 3 + 1, "col": place % 3 + 1}
-        said = f"step %{{x:.0f}}: %{{y:.3g}}<extra>{name}</extra>"
+        said = "step %{x:.0f}: %{y:.3g}<extra></extra>"
         line = {"color": TARGET, "width": 1.5, "dash": "dash"}
         quiet = {"mode": "lines", "showlegend": False}
         shown = np.full(len(x), np.nan) if dashed is None else dashed
@@ -90,16 +91,21 @@ def _lines(run: Any, window: int) -> dict[str, tuple[Array, Array | None]]:
     dead = np.where(run.steps >= window, (~chosen).sum(1), 0)
     known = run.optimum if np.isfinite(run.optimum).any() else None
     distance = ("distortion", quantity(run, "distortion"), known)
-    if "reconstruction" in run.terms:
+    if np.isfinite(run.terms.get("reconstruction", [])).sum() > 1:
         distance = ("reconstruction error", run.terms["reconstruction"], None)
+    optimum = "" if distance[2] is None else "dashed: k-means"
     return {
-        "codes in use": (use, most),
-        "perplexity": (run.perplexity, np.full(len(use), float(size))),
-        f"silent for {window} steps": (dead.astype(float), None),
-        "lag, half gap": (quantity(run, "lag"), gaps),
-        "drift per step": (run.drift, None),
-        distance[0]: distance[1:],
+        _head("codes in use", "dashed: equal use"): (use, most),
+        _head("perplexity", "dashed: all codes alike"): (run.perplexity, np.full(len(use), size)),
+        _head("silent codes", f"not chosen for {window} steps"): (dead.astype(float), None),
+        _head("lag of live codes", "dashed: half gap of codes"): (quantity(run, "lag"), gaps),
+        _head("drift per step", "net, to the next frame"): (run.drift, None),
+        _head(distance[0], optimum): distance[1:],
     }
+
+
+def _head(name: str, note: str) -> str:
+    return f"{name}<br>{small(note or ' ')}"
 
 
 def _add_pictures(figure: go.Figure, pictures: Sequence[Any]) -> None:
