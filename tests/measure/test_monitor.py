@@ -528,3 +528,20 @@ def test_one_process_of_several_says_so(monkeypatch):
     monkeypatch.setattr(torch.distributed, "get_rank", lambda: 1)
     monkeypatch.setattr(torch.distributed, "get_world_size", lambda: 2)
     assert "process 1 of 2" in str(monitor.diagnose())
+
+
+def test_within_distributed_data_parallel(tmp_path):
+    from torch.nn.parallel import DistributedDataParallel
+
+    torch.distributed.init_process_group(
+        "gloo", init_method=f"file://{tmp_path / 'store'}", rank=0, world_size=1
+    )
+    try:
+        model = DistributedDataParallel(Small(vq()))
+        monitor = CodebookMonitor(model, torch.randn(8, 6))
+        train(model, 5)
+        run = monitor.run()
+    finally:
+        torch.distributed.destroy_process_group()
+    assert monitor.names == ["quantizer"] and run.hits.sum() == 5 * 64
+    assert run.latents.shape[1] == 8 and run.settings["world"] == 1

@@ -62,11 +62,10 @@ def cells(
         chosen = nearest(torch.from_numpy(z), torch.from_numpy(c)).numpy()
     indices = chosen
     counts = np.bincount(indices, minlength=len(c))
-    squared = ((z - c[indices]) ** 2).sum(1)
     # Offsets from the code, not the points: sums of large coordinates would lose digits.
-    offsets = np.stack(
-        [np.bincount(indices, column, len(c)) for column in (z - c[indices]).T], axis=1
-    )
+    away = z - c[indices]
+    squared = (away**2).sum(1)
+    offsets = np.stack([np.bincount(indices, column, len(c)) for column in away.T], axis=1)
     with np.errstate(invalid="ignore"):
         means = c + offsets / counts[:, None]
         errors = np.bincount(indices, squared, len(c)) / counts

@@ -1,6 +1,6 @@
 """A bounded record of one codebook: use at every step, a frame now and then, fewer when it is full.
 
-Frames stand a tenth of the step apart, at most ``every`` steps. When the record is full every
+Frames stand a fifth of the steps done apart, at most ``every`` steps. When the record is full every
 second frame goes and both spacings double, so that a run of any length fills between half and all
 of it.
 """
@@ -20,7 +20,7 @@ from .travel import travel
 if TYPE_CHECKING:
     from ..drift.run import Run
 
-EARLY = 0.1  # share of the steps done between two frames, to begin with
+EARLY = 0.2  # share of the steps done between two frames, to begin with
 LEAST = 16  # frames, however large the codebook
 
 

@@ -232,7 +232,7 @@ class CodebookMonitor:
 
         Elsewhere, or where ``anywidget`` is missing, the figure of the present.
         """
-        from ..explorers.live import live  # widgets likewise
+        from ..explorers.watching import live  # widgets likewise
 
         return live(self, self._one(name), seconds)
 

@@ -22,7 +22,7 @@ def watched():
 @pytest.fixture
 def clock(monkeypatch):
     now = types.SimpleNamespace(seconds=0.0)
-    monkeypatch.setattr("vqlab.explorers.live.time.monotonic", lambda: now.seconds)
+    monkeypatch.setattr("vqlab.explorers.watching.time.monotonic", lambda: now.seconds)
     return now
 
 
