@@ -22,6 +22,7 @@ Flags = NDArray[np.bool_]
 
 LOOKS = 16  # assignments for each code in the window: equal users miss one in e^16
 POINTS = 1024  # latents of a frame that distances are taken from
+SOME = 512  # codes whose gap is measured; the median stands for more
 CROWDED = 0.25  # of the latents' spacing: codes drawn from the latents themselves come to 1
 HALVED = 0.5  # of the latents' spread: a code at its edge then stands a whole radius outside
 NEAR = 0.1  # of the spacing: closer codes share a cell for all that is seen of it
@@ -186,7 +187,10 @@ def _ways(run: Run, asked: Flags, window: int) -> _Ways:
         until = some[place + 1] if place + 1 < len(some) else len(steps)
         mine = asked & (frames >= frame) & (frames < until)
         # Codes in one spot have tiny gaps and huge cells: a cell is as wide as the latents ask.
-        gap = np.maximum(2 * half_gap(run.codes[frame])[mine], _spacing(_cloud(run, frame), size))
+        who = np.flatnonzero(mine)
+        gap = 2 * half_gap(run.codes[frame], who[:SOME])
+        gap = gap if len(who) <= SOME else np.full(len(who), np.median(gap))
+        gap = np.maximum(gap, _spacing(_cloud(run, frame), size))
         way = travel(run.latents[frame], run.latents[-1], paired)
         end = max(frame + 2, int(np.searchsorted(steps, steps[frame] + window, side="right")))
         soon = np.arange(frame + 1, min(end, len(steps)))

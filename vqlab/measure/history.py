@@ -140,7 +140,7 @@ def as_run(
         if pair not in ways:
             ways[pair] = travel(z[frame], z[frame + 1], paired).length
     drift = np.append(np.array([ways[pair] for pair in pairs]) / np.diff(steps), np.nan)
-    spread = np.sqrt(z.astype(np.float64).var(1).sum(1))
+    spread = np.array([np.sqrt(frame.astype(np.float64).var(0).sum()) for frame in z])
     return Run(
         settings=settings, optimum=best, drift=drift, terms={"spread": spread, **terms}, **data
     )

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import random
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +14,7 @@ from .adapters import KNOWN, Read
 from .diagnosis import Diagnosis, diagnose
 from .evidence import window_of
 from .history import as_run
-from .watch import Hook, Watch, found_in
+from .watch import Hook, Watch, found_in, run_untouched
 from .writers import callback, log_to
 
 if TYPE_CHECKING:
@@ -121,20 +119,13 @@ class CodebookMonitor:
 
     def _look(self, keep: bool) -> None:
         """Runs the model on the probe; the frames it gives are kept, or only prepared."""
-        model: Any = self.model
-        model = getattr(model, "module", model) if hasattr(model, "device_ids") else model
-        model = getattr(model, "_orig_mod", model)
-        modes = [(m, m.training) for m in model.modules()]
-        self._probing = True
         for one in self.watched:
             one.forget()
+        self._probing = True
         try:
-            with _untouched(), torch.no_grad():
-                model.eval()(*(self.inputs or ()))
+            run_untouched(self.model, self.inputs or ())
         finally:
             self._probing = False
-            for module, training in modes:
-                module.training = training
         for one in self.watched:
             if keep:
                 one.keep()
@@ -258,19 +249,6 @@ class CodebookMonitor:
         if name not in self.names:
             raise ValueError(f"expected one of {', '.join(self.names)}, got {name!r}")
         return name
-
-
-@contextmanager
-def _untouched() -> Iterator[None]:
-    """Every generator is afterwards where it was."""
-    python, numbers = random.getstate(), np.random.get_state()
-    devices = [torch.cuda.current_device()] if torch.cuda.is_initialized() else []
-    with torch.random.fork_rng(devices):
-        try:
-            yield
-        finally:
-            random.setstate(python)
-            np.random.set_state(numbers)
 
 
 def _rank() -> tuple[int, int]:

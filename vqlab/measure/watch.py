@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import random
 import sys
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -170,6 +172,26 @@ def found_in(
         elif watch is not None:
             raise ValueError(f"{name or type(module).__name__} is not known: pass read= for it")
     return found
+
+
+def run_untouched(model: Any, inputs: tuple[Any, ...]) -> None:
+    """Runs a model in evaluation mode and leaves modes and generators as they were.
+
+    Wrappers of compilers and of distributed training stay outside: nothing is traced or sent.
+    """
+    model = model.module if hasattr(model, "device_ids") else model
+    model = getattr(model, "_orig_mod", model)
+    modes = [(part, part.training) for part in model.modules()]
+    python, numbers = random.getstate(), np.random.get_state()
+    devices = [torch.cuda.current_device()] if torch.cuda.is_initialized() else []
+    try:
+        with torch.random.fork_rng(devices), torch.no_grad():
+            model.eval()(*inputs)
+    finally:
+        random.setstate(python)
+        np.random.set_state(numbers)
+        for part, training in modes:
+            part.training = training
 
 
 def _plain(name: str) -> str:

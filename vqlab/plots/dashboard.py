@@ -87,7 +87,10 @@ def _lines(run: Any, window: int) -> dict[str, tuple[Array, Array | None]]:
     per_step = run.hits.sum() / max(run.steps[-1] - run.steps[0], 1)
     use = np.where(run.steps > 0, chosen.mean(1), np.nan)
     most = np.where(run.steps > 0, ceiling(size, (per_step * look).astype(np.int64)), np.nan)
-    gaps = np.array([np.median(half_gap(codes)) if size > 1 else np.nan for codes in run.codes])
+    frames = np.unique(np.linspace(0, len(run.steps) - 1, min(24, len(run.steps))).astype(int))
+    some = np.linspace(0, size - 1, min(256, size)).astype(int)  # a live figure has no time for all
+    half = [np.median(half_gap(run.codes[f], some)) if size > 1 else np.nan for f in frames]
+    gaps = np.interp(run.steps, run.steps[frames], half)
     dead = np.where(run.steps >= window, (~chosen).sum(1), 0)
     known = run.optimum if np.isfinite(run.optimum).any() else None
     distance = ("distortion", quantity(run, "distortion"), known)
