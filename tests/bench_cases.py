@@ -263,7 +263,7 @@ def monitor(budget: float) -> Iterator[Line]:
     yield line(f"each of {count} steps without", alone / count, busy=share)
     # The difference of two sums is at the mercy of neighbours; the seconds in the hooks are not.
     yield line("with a monitor", both / count, ("without", both / alone, float("inf")))
-    yield line("within its hooks", sum(within) / count, ("all steps", sum(within) / alone, 0.05))
+    yield line("within its hooks", sum(within) / count, ("all steps", sum(within) / alone, 0.03))
     half = count // 2
     late = sum(within[half:]), sum(times[plain][half:])
     yield line("likewise, second half of the steps", late[0] / (count - half),

@@ -187,6 +187,35 @@ def test_merged_means_a_tenth_of_the_spacing():
     assert diagnose(merged_to(0.101 * spacing)).first.kind == "healthy"
 
 
+def stillborn(codes, cloud, alive):
+    """Codes of which only the first `alive` are ever chosen."""
+    hits = np.zeros((2, 10), int)
+    hits[1, :alive] = 100_000
+    last = np.full((2, 10), -1)
+    last[1, :alive] = 99
+    run = line([codes] * 2, [cloud] * 2, hits, last)
+    run.counts[:, alive:] = 0
+    return run
+
+
+def test_a_crowd_is_a_quarter_of_the_spacing():
+    cloud = np.linspace(-0.45, 9.45, 100)
+    spacing = evidence(stillborn(np.arange(10.0), cloud, 2)).spacing_last
+    for share, told in ((0.24, True), (0.26, False)):
+        found = diagnose(stillborn(np.arange(10.0) * share * spacing + 1, cloud, 2)).first
+        assert found.kind == "initialisation" and found.codes == 8
+        assert ("in one spot" in found.evidence) == told
+
+
+def test_out_of_reach_is_farther_than_latents_are_from_each_other():
+    cloud = np.linspace(0, 9.9, 100)  # neighbours at 0.1
+    for gap, told in ((0.101, True), (0.099, False)):
+        codes = np.append(np.linspace(1, 9, 2), -gap - 1e-7 * np.arange(8))
+        found = diagnose(stillborn(codes, cloud, 2)).first
+        assert found.kind == "initialisation"
+        assert ("farther from every latent" in found.evidence) == told
+
+
 def dead_ones(count):
     run = moved_by(0.0)
     run.last_hit[2] = 199

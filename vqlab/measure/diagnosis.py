@@ -153,8 +153,9 @@ def _initial(seen: Evidence, few: bool) -> Found | None:
 
     Where the latents are too few for all codes, being within reach and never chosen is no surprise.
     """
-    count = int(seen.stillborn.sum())
-    if count <= (NOTABLE + seen.chance) * seen.size:
+    count, stuck = int(seen.stillborn.sum()), int(seen.stuck.sum())
+    # What a short look did not see may have lived unseen; codes in a crowd need no such doubt.
+    if count <= (NOTABLE + seen.chance) * seen.size and stuck <= NOTABLE * seen.size:
         return None
     away = int((seen.stillborn & seen.outside_first).sum())
     words = f"{count} of {seen.size} codes never came to life. "

@@ -42,7 +42,7 @@ class Evidence:
         ceiling: the share that a user of all codes alike would reach in it.
         at_once: codes in use in one frame.
         stillborn, left, shrunk, merged: (K,) codes by what their record shows; merged ones may be
-            in use, the others are silent.
+            in use, the others are silent. stuck: stillborn ones in the crowd where they began.
         outside_first: (K,) outside in the first frame. chance: the share of codes that equal use
             would have left unseen until then.
         gap_first, gap_last: median distance of stillborn (first frame) and of left codes (last) to
@@ -64,6 +64,7 @@ class Evidence:
     ceiling: float
     at_once: int
     stillborn: Flags
+    stuck: Flags
     left: Flags
     shrunk: Flags
     merged: Flags
@@ -128,8 +129,8 @@ def evidence(run: Run) -> Evidence:
         size=size, per_step=per_step, window=window, alive=alive,
         missing=size - alive, ceiling=ceiling(size, int(per_step * window)),
         at_once=int((run.counts[-1] > 0).sum()),
-        stillborn=stillborn, left=left, shrunk=shrunk, merged=merged, outside_first=outside,
-        chance=1 - ceiling(size, int(looks)),
+        stillborn=stillborn, stuck=silent & stuck, left=left, shrunk=shrunk, merged=merged,
+        outside_first=outside, chance=1 - ceiling(size, int(looks)),
         gap_first=_median(gap_first[stillborn]), gap_last=_median(gap_last[left | shrunk]),
         reach_first=reach_first, reach_last=reach_last,
         crowding=_median(own_first) / max(spacing_first, 1e-30), spacing_last=spacing_last,
