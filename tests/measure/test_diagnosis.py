@@ -6,6 +6,7 @@ import torch
 
 import vqlab
 from vqlab import CodebookMonitor, Run
+from vqlab.drift import make_motion
 from vqlab.measure import diagnose, evidence, travel
 
 K, D, N = 64, 4, 256
@@ -102,6 +103,20 @@ def test_each_is_named_for_what_was_done_to_it(case, seed):
     assert found.first.confidence == "clear" or case in (pulled_to_one, healthy), found
     said = str(found)
     assert found.first.evidence in said and found.first.remedy in said
+
+
+@pytest.mark.parametrize(
+    ("motion", "speed", "kind"),
+    [("stationary", None, "healthy"), ("translate", 0.05, "drift"), ("jump", None, "drift"),
+     ("shrink", None, "encoder shrinking")],
+)  # fmt: skip
+@pytest.mark.parametrize("method", ["ema", "vq"])
+def test_the_motions_of_the_laboratory(method, motion, speed, kind):
+    for seed in range(5):
+        run = vqlab.simulate(method, motion=make_motion(motion, speed=speed), codebook_size=32,
+                             init="first-batch", points=1000, steps=400, seed=seed,
+                             progress=False)  # fmt: skip
+        assert diagnose(run).first.kind == kind, seed
 
 
 @pytest.mark.parametrize("seed", range(3))
