@@ -41,8 +41,9 @@ class CodebookMonitor:
             is not known: latents (..., D), or (B, D, ...) where the second axis alone has length D;
             indices of as many latents, -1 for none; codebook (K, D), as it is after the call.
         watch: names or modules to watch; default all that are known, with ``read`` the model.
-        frames: most frames kept, at least 16. every: most steps between two (it doubles whenever the history is
-            full). sample: most latents of a frame. budget: bytes of history for each codebook.
+        frames: most frames kept, at least 16. every: most steps between two (it doubles whenever
+            the history is full). sample: most latents of a frame. budget: bytes of history for each
+            codebook.
 
     Raises:
         ValueError: no quantizer found, or an unknown name in ``watch``.
