@@ -14,7 +14,7 @@ from .adapters import KNOWN, Read
 from .diagnosis import Diagnosis, diagnose
 from .evidence import window_of
 from .history import as_run
-from .watch import Hook, Watch, found_in, run_untouched
+from .watch import Hook, Watch, found_in, rank_of_world, run_untouched
 from .writers import callback, log_to
 
 if TYPE_CHECKING:
@@ -167,7 +167,7 @@ class CodebookMonitor:
             when, errors = np.array(self.errors).T
             at = np.searchsorted(when, steps, side="right") - 1
             terms["reconstruction"] = np.where(at < 0, np.nan, errors[at])
-        rank, world = _rank()
+        rank, world = rank_of_world()
         settings = {
             "method": name, "source": "monitor", "paired": self.inputs is not None,
             "broken": one.histories[name].broken, "rank": rank, "world": world,
@@ -250,8 +250,3 @@ class CodebookMonitor:
         if name not in self.names:
             raise ValueError(f"expected one of {', '.join(self.names)}, got {name!r}")
         return name
-
-
-def _rank() -> tuple[int, int]:
-    here = torch.distributed.is_available() and torch.distributed.is_initialized()
-    return (torch.distributed.get_rank(), torch.distributed.get_world_size()) if here else (0, 1)
