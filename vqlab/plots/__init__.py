@@ -7,6 +7,7 @@ from vqlab.plots.bars import dot_plot
 from vqlab.plots.cloud import cloud
 from vqlab.plots.coupling import coupling_maps
 from vqlab.plots.curves import curves, run_curves, usage_curves
+from vqlab.plots.dashboard import dashboard
 from vqlab.plots.images import image_grid
 from vqlab.plots.kernel import kernel_field
 from vqlab.plots.phase import phase_diagram, phase_table
@@ -27,6 +28,7 @@ __all__ = [
     "cloud",
     "coupling_maps",
     "curves",
+    "dashboard",
     "dot_plot",
     "image_grid",
     "kernel_field",
