@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any
 
@@ -50,10 +50,12 @@ def laboratory(steps: int = STEPS) -> Track:
     The presets' rule: speeds at which plain VQ at its usual rate loses half of its codes or more
     within 1,000 steps (fewer where the cloud expands, turns or rests). For the translation that is
     37 times the derived speed at which half of the codes die, and 4 times at the fastest setting.
+    The jump comes half way.
     """
     hard = [name for name in presets() if name.startswith("hard-")]
     world = {k: v for k, v in preset(hard[0]).items() if k not in ("motion", "source")}
     motions = {name.removeprefix("hard-"): preset(name)["motion"] for name in hard}
+    motions["jump"] = replace(motions["jump"], start=steps // 2)
     return Track("laboratory", {**world, "steps": steps}, motions)
 
 

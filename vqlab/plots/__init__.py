@@ -4,6 +4,7 @@ from vqlab.plots import publish as _publish
 from vqlab.plots.animate import animate_cloud, animate_duel
 from vqlab.plots.arrows import arrow_fields
 from vqlab.plots.bars import dot_plot
+from vqlab.plots.board import board_plot, rank_plot, score_map
 from vqlab.plots.cloud import cloud
 from vqlab.plots.coupling import coupling_maps
 from vqlab.plots.curves import curves, run_curves, usage_curves
@@ -12,6 +13,7 @@ from vqlab.plots.kernel import kernel_field
 from vqlab.plots.phase import phase_diagram, phase_table
 from vqlab.plots.survival import lifelines, survival_curves
 from vqlab.plots.theme import DEAD, METHOD_COLORS, styles
+from vqlab.plots.tradeoff import tradeoff
 from vqlab.plots.usage import usage_bars
 
 _publish.start()
@@ -22,6 +24,7 @@ __all__ = [
     "animate_cloud",
     "animate_duel",
     "arrow_fields",
+    "board_plot",
     "cloud",
     "coupling_maps",
     "curves",
@@ -31,9 +34,12 @@ __all__ = [
     "lifelines",
     "phase_diagram",
     "phase_table",
+    "rank_plot",
     "run_curves",
+    "score_map",
     "styles",
     "survival_curves",
+    "tradeoff",
     "usage_bars",
     "usage_curves",
 ]
