@@ -15,6 +15,7 @@ from vqlab.plots.survival import lifelines, survival_curves
 from vqlab.plots.theme import DEAD, METHOD_COLORS, styles
 from vqlab.plots.tradeoff import tradeoff
 from vqlab.plots.usage import usage_bars
+from vqlab.plots.words import word_map
 
 _publish.start()
 
@@ -42,4 +43,5 @@ __all__ = [
     "tradeoff",
     "usage_bars",
     "usage_curves",
+    "word_map",
 ]
