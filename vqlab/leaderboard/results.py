@@ -61,6 +61,39 @@ class Board:
         order = np.argsort(ranked.mean, kind="stable")
         return table.index[order], ranked.take(order)
 
+    def twins(self, of: str = "vq", track: str = "laboratory") -> list[str]:
+        """Methods whose every run is that of another, number for number."""
+        wide = self.final(track).pivot_table(MEASURES, "method", ["motion", "seed"])
+        same = (wide == wide.loc[of]).all(axis=1)
+        return [str(label) for label in wide.index[same] if label != of]
+
+    def compare(self, live: Any, track: str = "laboratory") -> Any:
+        """Runs made anew beside the file's: per method and motion, and whether they agree.
+
+        Two processors may add in another order, and a code that lives or dies by a last digit takes
+        others along. So they agree where each new run lies within four standard deviations of the
+        file's seeds, and a tenth, in the logarithm of its excess.
+
+        Args:
+            live: rows as those of :func:`rerun`.
+        Returns:
+            a DataFrame with excess (file, live), identical (share of the runs) and agree.
+        """
+        import pandas as pd
+
+        stored, rows = self.final(track), []
+        for (method, motion), part in live.groupby(["method", "motion"], sort=False):
+            known = stored[(stored.method == method) & (stored.motion == motion)]
+            logs, new = np.log(known.set_index("seed").excess), np.log(part.set_index("seed").excess)
+            both = logs.reindex(new.index)
+            far = np.abs(new - logs.mean()) - 4 * logs.std(ddof=0)
+            rows.append({
+                "method": method, "motion": motion, "file": np.exp(both.mean()),
+                "live": np.exp(new.mean()), "identical": (abs(both - new) < 1e-4).mean(),
+                "agree": bool((far <= np.log(1.1)).all()),
+            })  # fmt: skip
+        return pd.DataFrame(rows).set_index(["method", "motion"])
+
     def cost(self) -> dict[str, float]:
         """Processor time of a training step by method, plain VQ's = 1."""
         return {label: one["cost"][1] for label, one in self.about["entries"].items()}

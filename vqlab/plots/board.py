@@ -9,7 +9,7 @@ import numpy as np
 import plotly.graph_objects as go
 
 from vqlab.plots.phase import SCALE
-from vqlab.plots.theme import INK, MARKS, SMALL, TARGET, WIDTH, styles, swatch
+from vqlab.plots.theme import INK, MARKS, METHOD_COLORS, SMALL, TARGET, WIDTH, Style, styles, swatch
 
 ROW = 23  # pixels: a line of the smallest text and some air
 LEFT, TOP, BELOW = 176, 96, 66
@@ -46,7 +46,7 @@ def board_plot(
     if not (table[value].dropna() > 0).all():
         raise ValueError(f"{value}: values <= 0 cannot stand on a logarithmic scale")
     low, high = np.log10(ends)
-    looks = styles(cases)
+    looks = faces(cases)
     logs = table.assign(_log=np.log10(table[value].to_numpy(float)))
     found = logs.groupby([rows, columns], sort=False)["_log"].agg(["mean", "min", "max"])
     figure = go.Figure()
@@ -142,7 +142,7 @@ def rank_plot(
     each, mean = np.asarray(ranks.each, float), np.asarray(ranks.mean, float)
     if len(labels) != len(mean):
         raise ValueError(f"{len(labels)} labels for {len(mean)} ranks")
-    looks = styles(labels)
+    looks = faces(labels)
     figure = go.Figure()
     for height, label in enumerate(labels):
         look = looks[label]
@@ -157,13 +157,18 @@ def rank_plot(
         ends = [mean[0], mean[0] + ranks.critical]
         figure.add_vrect(*ends, fillcolor="#EEF1F4", line_width=0, layer="below")
         figure.add_annotation(
-            text=f"within {ranks.critical:.1f} places of the first:<br>not told apart by chance",
-            x=ends[1], y=len(labels) - 1, xanchor="left", yanchor="bottom", showarrow=False,
+            text=f"within {ranks.critical:.1f} places of the first:<br>the difference may be chance",
+            x=ends[1], y=0, xanchor="left", yanchor="top", showarrow=False, yshift=8,
             align="left", font={"size": SMALL}, xshift=6,
         )  # fmt: skip
     figure.update_xaxes(title_text=f"place (large: mean over {tasks}s; small: one {tasks})",
                         range=[0, len(labels) + 1])  # fmt: skip
     return _dress(figure, labels, [], 0, "", title)
+
+
+def faces(labels: Sequence[str]) -> dict[str, Style]:
+    """A style for each label, whatever their order: methods have their own, variants come after."""
+    return styles(sorted(labels, key=lambda label: (label not in METHOD_COLORS, label)))
 
 
 def _cases(
@@ -188,7 +193,7 @@ def _dress(
     title: str | None,
 ) -> go.Figure:
     """Names of rows with their marks, names of columns above, size."""
-    looks = styles(cases)
+    looks = faces(cases)
     figure.update_yaxes(
         tickvals=list(range(len(cases))),
         ticktext=[swatch(c, looks[c].color, MARKS[looks[c].symbol]) for c in cases],

@@ -8,10 +8,11 @@ import numpy as np
 import plotly.graph_objects as go
 
 from vqlab.plots.axes import log_ticks
+from vqlab.plots.board import faces
 from vqlab.plots.inputs import Array
-from vqlab.plots.theme import INK, SMALL, WIDTH, styles
+from vqlab.plots.theme import INK, SMALL, WIDTH
 
-HEIGHT = 620
+HEIGHT = 680
 MARGIN = {"l": 84, "r": 30, "t": 24, "b": 62}
 LETTER = 0.54  # width of a letter, as a share of its height
 # Where a name may stand, nearest first: the distance in pixels and the angles tried.
@@ -45,7 +46,7 @@ def tradeoff(
     points = np.array([(x[label], y[label]) for label in labels], dtype=float)
     if not len(points) or not (points > 0).all():
         raise ValueError("expected at least one label with two numbers > 0")
-    looks = styles(labels)
+    looks = faces(labels)
     low, high = points.min(0) / 1.3, points.max(0) * 1.5
     top = MARGIN["t"] + 34 * bool(title)
     size = np.array([WIDTH - MARGIN["l"] - MARGIN["r"], HEIGHT - top - MARGIN["b"]])
@@ -66,11 +67,12 @@ def tradeoff(
         )  # fmt: skip
     widths = [LETTER * SMALL * len(label) for label in labels]
     for label, point, shift in zip(labels, points, names(pixels, widths, size), strict=True):
-        far = float(np.hypot(*shift)) > 2 * DISTANCES[0] + 0.5 * len(label) * LETTER * SMALL
+        beside = abs(shift[0]) - LETTER * SMALL * len(label) / 2, abs(shift[1]) - SMALL / 2
+        far = float(np.hypot(*np.maximum(beside, 0))) > 1.5 * DISTANCES[0]
         figure.add_annotation(
             text=label, x=np.log10(point[0]), y=np.log10(point[1]), ax=shift[0], ay=-shift[1],
             xanchor="center", yanchor="middle", showarrow=True, arrowhead=0, arrowwidth=1,
-            arrowcolor="#98A3AE" if far else "rgba(0,0,0,0)", standoff=6,
+            arrowcolor="#6B7885" if far else "rgba(0,0,0,0)", standoff=6,
             font={"size": SMALL, "color": INK},
         )  # fmt: skip
     for axis, one in (("xaxis", 0), ("yaxis", 1)):
