@@ -10,8 +10,18 @@ import pytest
 from vqlab import methods, simulate
 from vqlab.drift.presets import preset
 from vqlab.drift.theory import critical_speed
-from vqlab.leaderboard import Board, admit, encoder, entries, guide, laboratory, load, produce
-from vqlab.leaderboard import rerun, save
+from vqlab.leaderboard import (
+    Board,
+    admit,
+    encoder,
+    entries,
+    guide,
+    laboratory,
+    load,
+    produce,
+    rerun,
+    save,
+)
 from vqlab.leaderboard.__main__ import main
 from vqlab.leaderboard.entries import ADDED_LOSS, SETTINGS, TOLD, VARIANTS, Entry, trial
 from vqlab.leaderboard.produce import tune
@@ -46,11 +56,14 @@ def test_every_entry_has_the_same_budget_or_none():
 
 def test_the_knob_is_the_rate_under_its_own_name():
     track = laboratory(1)
-    found = {name: admit(Entry(name, name), track) for name in ("vq", "simvq", "ema", "fscl", "fsq")}
+    names = ("vq", "simvq", "ema", "fscl", "som", "fsq")
+    found = {name: admit(Entry(name, name), track) for name in names}
     assert found["vq"].settings == ({}, {"rate": 3.0}, {"rate": 10.0})
     assert [one["rate"] for one in found["simvq"].settings[1:]] == pytest.approx([0.03, 0.1])
     assert [one["decay"] for one in found["ema"].settings[1:]] == pytest.approx([0.97, 0.9])
-    assert found["fscl"].knob == "step" and found["fsq"].knob == "none"
+    assert found["fscl"].settings == ({}, {"rate": 0.3}, {"rate": 0.1})  # published: 1
+    assert found["som"].settings == ({}, {"rate": 1.0}, {"rate": 0.3})  # published: a schedule
+    assert found["fsq"].knob == "none"
 
 
 def test_an_optimizers_rate_reaches_the_optimizer_and_a_methods_own_the_method():
@@ -58,7 +71,7 @@ def test_an_optimizers_rate_reaches_the_optimizer_and_a_methods_own_the_method()
     by_option = trial("vq", "gaussian", "translate", options={"rate": 3.0}, **world)
     plainly = simulate("vq", "gaussian", "translate", rate=3.0, progress=False, **world)
     np.testing.assert_array_equal(by_option.codes, plainly.codes)
-    assert trial("fscl", options={"rate": 3.0}, **world).settings["options"] == {"rate": 3.0}
+    assert trial("fscl", options={"rate": 0.3}, **world).settings["options"] == {"rate": 0.3}
 
 
 def test_conditions_are_told():
@@ -185,8 +198,10 @@ def _board(excess, notes=(), cost=None):
 
 def test_the_guide_reads_its_answers_from_the_file():
     made = _board(
-        {"vq": {"stationary": 1.0, "a": 4.0, "b": 4.0}, "som": {"stationary": 3.0, "a": 2.0, "b": 2.0},
-         "nsvq": {"stationary": 2.0, "a": 1.0, "b": 1.0}, "fsq": {"stationary": 5.0, "a": 9, "b": 1}},
+        {"vq": {"stationary": 1.0, "a": 4.0, "b": 4.0},
+         "som": {"stationary": 3.0, "a": 2.0, "b": 2.0},
+         "nsvq": {"stationary": 2.0, "a": 1.0, "b": 1.0},
+         "fsq": {"stationary": 5.0, "a": 9.0, "b": 1.0}},
         notes=["nsvq"], cost={"som": 2.0},
     )  # fmt: skip
     take = guide(made)["take"]
@@ -201,7 +216,8 @@ def test_the_guide_reads_its_answers_from_the_file():
 
 
 def test_means_ranks_and_twins():
-    made = _board({"vq": {"a": 4.0, "b": 1.0}, "x": {"a": 4.0, "b": 1.0}, "y": {"a": 1.0, "b": 2.0}})
+    alike = {"a": 4.0, "b": 1.0}
+    made = _board({"vq": alike, "x": alike, "y": {"a": 1.0, "b": 2.0}})
     order, places = made.ranks()
     assert list(order) == ["vq", "x", "y"] and places.mean.tolist() == [2.0, 2.0, 2.0]
     assert made.twins("vq") == ["x"]

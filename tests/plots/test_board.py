@@ -26,7 +26,8 @@ def test_marks_are_geometric_means_in_the_column_of_their_task(table):
     figure = board_plot(table, order=["ema", "vq"], ends=(1, 100))
     marks = {t.name: t for t in figure.data if t.mode == "markers"}
     assert list(marks) == ["ema", "vq"] and marks["ema"].y[0] == 0
-    means = np.log10(table[table.method == "vq"].set_index("motion").excess).groupby("motion").mean()
+    means = np.log10(table[table.method == "vq"].set_index("motion").excess)
+    means = means.groupby("motion").mean()
     expected = np.arange(2) + (1 - GAP) * means.to_numpy() / 2
     np.testing.assert_allclose(marks["vq"].x, expected, rtol=1e-6)
     assert marks["vq"].marker.line.color == METHOD_COLORS["vq"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import hashlib
 import time
 from pathlib import Path
 
@@ -21,9 +22,9 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--methods", nargs="+", help="labels of the table; all if not given")
     parser.add_argument("--motions", nargs="+", help="names; all if not given")
     parser.add_argument("--out", type=Path, default=Path("data/leaderboard.csv"),
-                        help="the file (%(default)s); what was run is written beside it as .json")  # fmt: skip
+                        help="the file (%(default)s); beside it, what was run: .json")  # fmt: skip
     parser.add_argument("--store", type=Path, default=Path("runs/leaderboard"),
-                        help="keeps finished runs: the same command continues (%(default)s)")  # fmt: skip
+                        help="of finished runs: a second call continues (%(default)s)")  # fmt: skip
     parser.add_argument("--workers", type=int, help="processes; one per core if not given")
     given = parser.parse_args(arguments)
     changed = [f"--{name} {value}" for name in ("steps", "seeds", "recordings")
@@ -43,6 +44,8 @@ def main(arguments: list[str] | None = None) -> None:
     save(board, given.out)
     size = given.out.stat().st_size / 1000
     say(f"{len(board.rows)} runs written to {given.out}, {size:.0f} kB")
+    for path in (given.out, given.out.with_suffix(".json")):  # for data/README.md
+        print(f"{path.name}: {hashlib.sha256(path.read_bytes()).hexdigest()}")
 
 
 if __name__ == "__main__":

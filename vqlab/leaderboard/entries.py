@@ -2,7 +2,8 @@
 
 The budget is the same for all: one knob, three values of it, of which the first is the published
 one. The knob is the rate, under whatever name a method has it. Drifts ask for speed, so the other
-two values are three and ten times as fast.
+two values are three and ten times as fast. Rules with steps of their own refuse more than 1, where
+codes overshoot; beside their published schedule they have two constants, of 1, 0.3 and 0.1.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from ..quantizers.registry import method as method_line
 from .tracks import Track
 
 SETTINGS = (1.0, 3.0, 10.0)
+CONSTANTS = (1.0, 0.3, 0.1)
 ADDED_LOSS = "with a codebook loss (weight=1)"
 TOLD = "is told how the latents are about to move, as the gradient of a task"
 
@@ -75,7 +77,7 @@ def trial(
     options: Mapping[str, Any] | None = None,
     **settings: Any,
 ) -> Run:
-    """One run, as ``simulate`` does it; an option ``rate`` that the method lacks is the optimizer's.
+    """One run, as ``simulate`` does it; an option ``rate`` the method lacks is the optimizer's.
 
     Raises:
         ValueError, TypeError: as :func:`vqlab.simulate`.
@@ -116,9 +118,9 @@ def admit(entry: Entry, track: Track) -> Entry:
     elif "decay" in has:
         knob, decay = "decay", entry.options.get("decay", has["decay"])
         values = [{"decay": round(max(0.0, 1 - (1 - decay) * pace), 6)} for pace in SETTINGS]
-    elif "rate" in has:  # a schedule, or 1/n, is followed by constants
-        knob = "step"
-        values = [{"rate": pace} for pace in SETTINGS]
+    elif "rate" in has:
+        knob, own = "step", entry.options.get("rate", has["rate"])
+        values = [{}, *[{"rate": step} for step in CONSTANTS if step != own][:2]]
     else:
         return entry
     return replace(entry, knob=knob, settings=({}, *values[1:]))

@@ -84,7 +84,7 @@ class Board:
         stored, rows = self.final(track), []
         for (method, motion), part in live.groupby(["method", "motion"], sort=False):
             known = stored[(stored.method == method) & (stored.motion == motion)]
-            logs, new = np.log(known.set_index("seed").excess), np.log(part.set_index("seed").excess)
+            logs, new = (np.log(one.set_index("seed").excess) for one in (known, part))
             both = logs.reindex(new.index)
             far = np.abs(new - logs.mean()) - 4 * logs.std(ddof=0)
             rows.append({

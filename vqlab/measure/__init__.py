@@ -19,10 +19,10 @@ from .survival import Survival, kaplan_meier, survival
 from .usage import Usage, ceiling, perplexity, usage, utilization
 
 __all__ = [
-    "Bias", "Cells", "FixedPoint", "LagCurves", "Lives", "Rank", "Ranks", "Survival", "Usage", "age",
-    "borders", "ceiling", "cells", "centroid_residual", "coupling_kernel", "critical_difference", "crossing", "dead",
-    "deaths", "distortion", "excess_distortion", "fixed_point_residual", "gradient_bias",
-    "half_gap", "jacobian_rank", "kaplan_meier", "kmeans_optimum", "lag_curves", "lives",
-    "margin", "match_codes", "no_return", "perplexity", "pull", "ranks", "rebirths", "silence",
-    "survival", "true_pull", "usage", "utilization",
+    "Bias", "Cells", "FixedPoint", "LagCurves", "Lives", "Rank", "Ranks", "Survival", "Usage",
+    "age", "borders", "ceiling", "cells", "centroid_residual", "coupling_kernel",
+    "critical_difference", "crossing", "dead", "deaths", "distortion", "excess_distortion",
+    "fixed_point_residual", "gradient_bias", "half_gap", "jacobian_rank", "kaplan_meier",
+    "kmeans_optimum", "lag_curves", "lives", "margin", "match_codes", "no_return", "perplexity",
+    "pull", "ranks", "rebirths", "silence", "survival", "true_pull", "usage", "utilization",
 ]  # fmt: skip

@@ -58,13 +58,14 @@ def board_plot(
         beyond = here["mean"].to_numpy(float) > high
         line = np.stack([place[:, 1], place[:, 2], np.full(len(tasks), np.nan)], 1).ravel()
         look = looks[case]
-        shared = {"y": np.full(len(tasks), height), "showlegend": False, "cliponaxis": False}
+        level = np.full(len(tasks), height)
         figure.add_scatter(
-            x=np.float32(line), y=np.repeat(shared["y"], 3), mode="lines", hoverinfo="skip",
+            x=np.float32(line), y=np.repeat(level, 3), mode="lines", hoverinfo="skip",
             line={"color": look.color, "width": 3}, opacity=0.5, showlegend=False,
         )  # fmt: skip
         figure.add_scatter(
-            x=np.float32(place[:, 0]), **shared, name=case, mode="markers",
+            x=np.float32(place[:, 0]), y=level, name=case, mode="markers", showlegend=False,
+            cliponaxis=False,
             marker={"color": np.where(beyond, "white", look.color).tolist(), "size": 9,
                     "symbol": look.symbol, "line": {"color": look.color, "width": 1.5}},
             text=[f"{case}, {task}: {10**mean:.3g}" for task, mean in zip(tasks, here["mean"],
@@ -157,7 +158,7 @@ def rank_plot(
         ends = [mean[0], mean[0] + ranks.critical]
         figure.add_vrect(*ends, fillcolor="#EEF1F4", line_width=0, layer="below")
         figure.add_annotation(
-            text=f"within {ranks.critical:.1f} places of the first:<br>the difference may be chance",
+            text=f"within {ranks.critical:.1f} places of the first:<br>it may be chance",
             x=ends[1], y=0, xanchor="left", yanchor="top", showarrow=False, yshift=8,
             align="left", font={"size": SMALL}, xshift=6,
         )  # fmt: skip
