@@ -131,6 +131,14 @@ def test_tuning_takes_the_lowest_geometric_mean_and_no_setting_that_failed():
         tune(pd.DataFrame([("c", 0, math.nan)], columns=["method", "setting", "excess"]))
 
 
+def test_runs_that_fail_are_counted_with_their_reason(monkeypatch):
+    monkeypatch.setattr("vqlab.leaderboard.entries.SETTINGS", (1.0, 3.0, 1e30))
+    made = produce(20, {"laboratory": 1}, **{**SMALL, "only": ["vq"], "motions": ["shrink"]})
+    (said,) = made.about["failed"]["vq"].items()
+    assert said[0] == "laboratory, setting 2" and said[1][0] == 2 and "Error" in said[1][1]
+    assert made.about["entries"]["vq"]["chosen"]["laboratory"] < 2
+
+
 def test_what_cannot_run_is_listed_with_its_reason():
     made = produce(5, {"encoder": 1}, **{**SMALL, "only": ["vq", "fsq"],
                                          "motions": ["recorded alone"]})  # fmt: skip
@@ -201,7 +209,8 @@ def test_the_guide_reads_its_answers_from_the_file():
         {"vq": {"stationary": 1.0, "a": 4.0, "b": 4.0},
          "som": {"stationary": 3.0, "a": 2.0, "b": 2.0},
          "nsvq": {"stationary": 2.0, "a": 1.0, "b": 1.0},
-         "fsq": {"stationary": 5.0, "a": 9.0, "b": 1.0}},
+         "fsq": {"stationary": 5.0, "a": 9.0, "b": 1.0},
+         "diveq": {"stationary": 1.0, "a": 4.0, "b": 4.0}},  # plain vq's numbers
         notes=["nsvq"], cost={"som": 2.0},
     )  # fmt: skip
     take = guide(made)["take"]
@@ -210,9 +219,17 @@ def test_the_guide_reads_its_answers_from_the_file():
     assert take["a step may cost 1.5 of vq's"] == "fsq (3.00)"  # sqrt(9 * 1)
     assert take["no code may die on any motion"] == "som (33%)"
     assert take["no table is to be trained"] == "fsq (3.00)"
+    assert "diveq" not in guide(made).to_string()
     assert take["the codes are told where latents go"] == "nsvq (1.00)"
     with pytest.raises(ValueError, match="laboratory"):
         guide(Board(made.rows, {**made.about, "tracks": {}}))
+
+
+def test_a_failed_run_counts():
+    made = _board({"vq": {"a": 4.0, "b": 1.0}, "y": {"a": math.nan, "b": 0.5}})
+    assert made.means("excess").loc["y"].tolist() == [math.inf, 0.5]
+    assert made.means("utilization").loc["y"].tolist() == [0.0, 2.0]
+    assert made.ranks()[1].each.tolist() == [[1, 2], [2, 1]]
 
 
 def test_means_ranks_and_twins():

@@ -22,7 +22,9 @@ def guide(board: Board) -> pd.DataFrame:
 
     The rules are fixed, the answers come from the file. Excess is the distortion over that of
     k-means, as the geometric mean over the motions that move (all but *stationary*). Methods that
-    are told how the latents are about to move answer a row of their own and no other.
+    are told how the latents are about to move answer a row of their own, those without a table
+    another. At rest another rate is right: there each has the best of its settings,
+    on the tuning seeds. Copies of plain VQ are left out.
 
     Args:
         board: with the laboratory's track; the encoder's row is left out where that is missing.
@@ -36,8 +38,9 @@ def guide(board: Board) -> pd.DataFrame:
     notes = {label: one["note"] for label, one in board.about["entries"].items()}
     told = [label for label, note in notes.items() if note == TOLD]
     excess, use = board.means("excess"), board.means("utilization")
-    drift, rest = moving(excess), excess.get(REST)
-    free = [label for label in drift.index if label not in told]
+    drift, twins = moving(excess), board.twins()
+    free = [label for label in drift.index if label not in [*told, *twins]]
+    fixed = [label for label in drift.index if _fixed(board, label)]
     cost = board.cost()
     untuned = moving(board.means("excess", rows=board.published()))
     worst = use.min(axis=1)
@@ -47,11 +50,12 @@ def guide(board: Board) -> pd.DataFrame:
          "excess"),
         ("nothing may be tuned", untuned[free], "excess, published setting"),
         ("no code may die on any motion", -worst[free], "codes in use, worst motion"),
-        ("no table is to be trained", drift[[m for m in free if _fixed(board, m)]], "excess"),
-        ("the codes are told where latents go", drift[told], "excess"),
+        ("no table is to be trained", drift[fixed], "excess"),
+        ("the codes are told where latents go", drift[[m for m in told if m not in fixed]],
+         "excess"),
     ]  # fmt: skip
-    if rest is not None:
-        cases.insert(0, ("the latents rest", rest[free], "excess at rest"))
+    if REST in excess:
+        cases.insert(0, ("the latents rest", _resting(board)[free], "excess at rest, best rate"))
     if "encoder" in board.about["tracks"]:
         real = board.means("excess", "encoder")
         known = np.exp(np.log(real).mean(axis=1))
@@ -59,7 +63,7 @@ def guide(board: Board) -> pd.DataFrame:
                       "excess"))  # fmt: skip
     rows = []
     for case, scores, unit in cases:
-        order = scores.dropna().sort_values()
+        order = scores[np.isfinite(scores)].sort_values()
         if not len(order):
             continue
         says = [f"{m} ({-v:.0%})" if unit.startswith("codes") else f"{m} ({v:.2f})"
@@ -69,9 +73,17 @@ def guide(board: Board) -> pd.DataFrame:
 
 
 def moving(means: Any) -> Any:
-    """The geometric mean over the motions that move; NaN for a method that failed on one."""
+    """The geometric mean over the motions that move; infinite for a method that failed on one."""
     kept = means.drop(columns=REST, errors="ignore")
-    return np.exp(np.log(kept).mean(axis=1, skipna=False))
+    return np.exp(np.log(kept).mean(axis=1))
+
+
+def _resting(board: Board) -> Any:
+    """Excess at rest at the setting that is best there."""
+    rows = board.rows
+    still = rows[(rows.stage == "tune") & (rows.track == "laboratory") & (rows.motion == REST)]
+    logs = np.log(still.set_index(["method", "setting"]).excess.fillna(np.inf))
+    return np.exp(logs.groupby(["method", "setting"], sort=False).mean().groupby("method").min())
 
 
 def _fixed(board: Board, label: str) -> bool:

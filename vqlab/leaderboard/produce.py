@@ -80,7 +80,7 @@ def produce(
     chosen = _chosen("entry", {one.label: one for one in entries()}, only)
     about: dict[str, Any] = {
         "command": command, "versions": versions(), "steps": steps, "seeds": dict(seeds),
-        "tuning_seeds": list(TUNING), "tracks": {}, "entries": {}, "skipped": {},
+        "tuning_seeds": list(TUNING), "tracks": {}, "entries": {}, "skipped": {}, "failed": {},
     }  # fmt: skip
     crew = {"store": store, "workers": workers, "progress": progress}
     tables = []
@@ -109,6 +109,8 @@ def produce(
         say(f"{name}: {count} fresh seeds at the setting chosen")
         fresh = _run(track, {k: e.at(winners[k]) for k, e in admitted.items()}, range(count), crew)
         fresh["setting"] = fresh.method.map(winners)
+        for part in (tuned, fresh):
+            _tell_failures(about["failed"], name, part)
         tables += [tuned.assign(track=name, stage="tune"), fresh.assign(track=name, stage="final")]
         for label, entry in admitted.items():
             said = about["entries"].setdefault(label, {
@@ -133,6 +135,16 @@ def tune(table: pd.DataFrame) -> dict[str, int]:
     if len(lost := mean.index[~np.isfinite(mean).any(axis=1)]):
         raise ValueError(f"no setting of {', '.join(lost)} ran through")
     return {str(label): int(setting) for label, setting in mean.idxmin(axis=1).items()}
+
+
+def _tell_failures(failed: dict[str, Any], track: str, table: pd.DataFrame) -> None:
+    """Counts the runs that failed, by method, track and setting, with the first one's reason."""
+    if "error" in table:
+        lost = table[table.error.notna()]
+        for (label, setting), part in lost.groupby(["method", "setting"], sort=False):
+            known = failed.setdefault(label, {}).setdefault(f"{track}, setting {setting}", [0, ""])
+            known[0] += len(part)
+            known[1] = known[1] or part.error.iloc[0]
 
 
 def rerun(

@@ -29,7 +29,7 @@ class Board:
             in the list of settings), motion, seed, utilization, perplexity (as a share of K),
             excess (distortion over that of k-means).
         about: what was run: settings, motions, entries (method, options, settings, the chosen one
-            by track, cost), skipped (reasons by track), versions, command.
+            by track, cost), skipped (reasons by track), failed (counts and reasons), versions, command.
     """
 
     rows: pd.DataFrame
@@ -46,12 +46,16 @@ class Board:
         return tuned[tuned.setting == 0]
 
     def means(self, value: str, track: str = "laboratory", rows: Any = None) -> Any:
-        """Methods by motions, means over seeds; of ``excess`` the geometric mean."""
+        """Methods by motions, means over seeds; of ``excess`` the geometric mean.
+
+        A run that failed counts: with an infinite excess, and with no code in use.
+        """
         table = self.final(track) if rows is None else rows
         if value != "excess":
-            return table.pivot_table(value, "method", "motion", sort=False)
-        logs = table.assign(excess=np.log(table.excess))
-        return np.exp(logs.pivot_table("excess", "method", "motion", sort=False, dropna=False))
+            filled = table.assign(**{value: table[value].fillna(0.0)})
+            return filled.pivot_table(value, "method", "motion", sort=False)
+        logs = table.assign(excess=np.log(table.excess.fillna(np.inf)))
+        return np.exp(logs.pivot_table("excess", "method", "motion", sort=False))
 
     def ranks(self, value: str = "excess", track: str = "laboratory") -> tuple[Any, Ranks]:
         """Methods, best first, with their :func:`vqlab.measure.ranks` over the motions."""

@@ -33,7 +33,8 @@ def board_plot(
         value: column that is measured, > 0; of a mean the geometric one is drawn.
         order: the rows from the top; None keeps the order of appearance.
         rows, columns: names of the columns that hold methods and tasks.
-        ends: of each column's scale. What lies beyond stands at the edge, hollow.
+        ends: of each column's scale. What lies beyond stands at the edge, hollow; so does a method
+            of which a run failed (NaN).
         title: of the figure.
 
     Returns:
@@ -47,7 +48,7 @@ def board_plot(
         raise ValueError(f"{value}: values <= 0 cannot stand on a logarithmic scale")
     low, high = np.log10(ends)
     looks = faces(cases)
-    logs = table.assign(_log=np.log10(table[value].to_numpy(float)))
+    logs = table.assign(_log=np.log10(table[value].fillna(np.inf).to_numpy(float)))
     found = logs.groupby([rows, columns], sort=False)["_log"].agg(["mean", "min", "max"])
     figure = go.Figure()
     for height, case in enumerate(cases):
@@ -82,7 +83,7 @@ def board_plot(
         tickvals=[n + w for n in range(len(tasks)) for w in at], ticktext=[f"{t}" for t in ticks]
         * len(tasks), range=[-GAP / 2, len(tasks) - GAP / 2], showgrid=False, tickangle=0,
     )  # fmt: skip
-    note = f"mark: mean over seeds; line: lowest to highest; hollow: beyond {ends[1]:g}"
+    note = f"mark: mean over seeds; line: lowest to highest; hollow: beyond {ends[1]:g}, or failed"
     return _dress(figure, cases, tasks, (1 - GAP) / 2, note, title)
 
 
@@ -158,7 +159,8 @@ def rank_plot(
         ends = [mean[0], mean[0] + ranks.critical]
         figure.add_vrect(*ends, fillcolor="#EEF1F4", line_width=0, layer="below")
         figure.add_annotation(
-            text=f"within {ranks.critical:.1f} places of the first:<br>it may be chance",
+            text=f"within {ranks.critical:.1f} places of the first:<br>"
+                 "the order may be chance",
             x=ends[1], y=0, xanchor="left", yanchor="top", showarrow=False, yshift=8,
             align="left", font={"size": SMALL}, xshift=6,
         )  # fmt: skip
@@ -202,16 +204,18 @@ def _dress(
         automargin=False,
     )  # fmt: skip
     for number, task in enumerate(tasks):
+        steep = len(tasks) > 4
         figure.add_annotation(
-            text=task, x=number + middle, y=1, yref="paper", xanchor="left", yanchor="bottom",
-            textangle=-35, showarrow=False, font={"size": SMALL, "color": INK}, yshift=2,
+            text=task, x=number + middle, y=1, yref="paper", yanchor="bottom", showarrow=False,
+            xanchor="left" if steep else "center", textangle=-35 if steep else 0,
+            font={"size": SMALL, "color": INK}, yshift=2,
         )  # fmt: skip
     if note:
         figure.add_annotation(
             text=note, xref="paper", yref="paper", x=1, y=0, yshift=-34, xanchor="right",
             yanchor="top", showarrow=False, font={"size": SMALL},
         )  # fmt: skip
-    top = (TOP if tasks else 16) + 34 * bool(title)
+    top = (TOP if len(tasks) > 4 else 34 if tasks else 16) + 34 * bool(title)
     return figure.update_layout(
         width=WIDTH, height=ROW * len(cases) + top + BELOW, title=title or "",
         margin={"l": LEFT, "r": 40 if tasks else 24, "t": top, "b": BELOW},
