@@ -2,6 +2,7 @@
 
 import json
 import math
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -84,9 +85,9 @@ def test_conditions_are_told():
 
 def test_the_course_is_the_hard_presets_and_as_fast_as_said():
     track = laboratory()
-    assert track.motions["jump"].start == 200 == preset("hard-jump")["motion"].start
     for name, motion in track.motions.items():
-        assert motion == preset(f"hard-{name}")["motion"]
+        hard = preset(f"hard-{name}")["motion"]
+        assert motion == (replace(hard, start=150) if name == "jump" else hard)
     half = critical_speed("vq", 1.0, 64, survivors=0.5)
     assert track.motions["translate"].speed / half == pytest.approx(37, abs=0.5)
     assert track.motions["translate"].speed / (10 * half) == pytest.approx(4, abs=0.5)

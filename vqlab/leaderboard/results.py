@@ -29,7 +29,7 @@ class Board:
             in the list of settings), motion, seed, utilization, perplexity (as a share of K),
             excess (distortion over that of k-means).
         about: what was run: settings, motions, entries (method, options, settings, the chosen one
-            by track, cost), skipped (reasons by track), failed (counts and reasons), versions, command.
+            by track, cost), skipped (reasons), failed (counts, reasons), versions, command.
     """
 
     rows: pd.DataFrame

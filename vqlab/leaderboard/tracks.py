@@ -13,7 +13,7 @@ from ..drift.presets import preset, presets
 from ..drift.recording import replay
 from ..vision.experiment import train
 
-STEPS = 400
+STEPS = 300  # all of it takes some 20 minutes on two cores
 
 
 @dataclass(frozen=True)
