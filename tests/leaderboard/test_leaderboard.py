@@ -2,6 +2,7 @@
 
 import json
 import math
+import sys
 from dataclasses import replace
 
 import numpy as np
@@ -133,7 +134,8 @@ def test_tuning_takes_the_lowest_geometric_mean_and_no_setting_that_failed():
 
 
 def test_runs_that_fail_are_counted_with_their_reason(monkeypatch):
-    monkeypatch.setattr("vqlab.leaderboard.entries.SETTINGS", (1.0, 3.0, 1e30))
+    module = sys.modules["vqlab.leaderboard.entries"]  # the package's own `entries` is the function
+    monkeypatch.setattr(module, "SETTINGS", (1.0, 3.0, 1e30))
     made = produce(20, {"laboratory": 1}, **{**SMALL, "only": ["vq"], "motions": ["shrink"]})
     (said,) = made.about["failed"]["vq"].items()
     assert said[0] == "laboratory, setting 2" and said[1][0] == 2 and "Error" in said[1][1]
