@@ -4,6 +4,7 @@ from vqlab.plots import publish as _publish
 from vqlab.plots.animate import animate_cloud, animate_duel
 from vqlab.plots.arrows import arrow_fields
 from vqlab.plots.bars import dot_plot
+from vqlab.plots.board import board_plot, rank_plot, score_map
 from vqlab.plots.cloud import cloud
 from vqlab.plots.coupling import coupling_maps
 from vqlab.plots.curves import curves, run_curves, usage_curves
@@ -14,6 +15,7 @@ from vqlab.plots.phase import phase_diagram, phase_table
 from vqlab.plots.scatter import scatter_methods
 from vqlab.plots.survival import lifelines, survival_curves
 from vqlab.plots.theme import DEAD, METHOD_COLORS, styles
+from vqlab.plots.tradeoff import tradeoff
 from vqlab.plots.usage import usage_bars
 from vqlab.plots.words import word_map
 
@@ -25,6 +27,7 @@ __all__ = [
     "animate_cloud",
     "animate_duel",
     "arrow_fields",
+    "board_plot",
     "cloud",
     "coupling_maps",
     "curves",
@@ -35,10 +38,13 @@ __all__ = [
     "lifelines",
     "phase_diagram",
     "phase_table",
+    "rank_plot",
     "run_curves",
     "scatter_methods",
+    "score_map",
     "styles",
     "survival_curves",
+    "tradeoff",
     "usage_bars",
     "usage_curves",
     "word_map",
