@@ -7,6 +7,7 @@ from vqlab.plots.bars import dot_plot
 from vqlab.plots.cloud import cloud
 from vqlab.plots.coupling import coupling_maps
 from vqlab.plots.curves import curves, run_curves, usage_curves
+from vqlab.plots.disc import disc
 from vqlab.plots.images import image_grid
 from vqlab.plots.kernel import kernel_field
 from vqlab.plots.phase import phase_diagram, phase_table
@@ -26,6 +27,7 @@ __all__ = [
     "cloud",
     "coupling_maps",
     "curves",
+    "disc",
     "dot_plot",
     "image_grid",
     "kernel_field",
