@@ -38,7 +38,8 @@ class Tree(Source):
         dim: D, which must be 2.
         children: of a node, >= 1.
         levels: edges from the root to a leaf, >= 1.
-        edge: length of an edge in the disc of curvature -1. Short edges let branches cross.
+        edge: length of an edge in the disc of curvature -1. With short ones branches come near each
+            other.
         noise: sigma, standard deviation in each direction, as a length in that disc.
 
     Raises:

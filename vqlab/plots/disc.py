@@ -89,11 +89,10 @@ def disc(
     inner = columns * side + (columns - 1) * GAP, rows * side + (rows - 1) * UNDER
     looks = styles(labels, colors)
     figure = go.Figure()
-    for i, label in enumerate(labels):
+    for i, (label, choose) in enumerate(zip(labels, choices.values(), strict=True)):
         row, column = divmod(i, columns)
         end = "" if i == 0 else str(i + 1)
         axes = {"xaxis": f"x{end}", "yaxis": f"y{end}", "showlegend": False, "hoverinfo": "skip"}
-        choose = choices[label]
         center = middles.get(label)
         if choose is not None:
             owners = cells_of(choose, curvature, resolution, center)
