@@ -17,8 +17,9 @@ from vqlab.drift.sources import (
     make_source,
 )
 
-NAMES = ["gaussian", "mixture", "ring", "two-moons", "grid", "heavy-tailed"]
-KINDS = [(name, dim) for name in NAMES for dim in (1, 2, 5) if (name, dim) != ("two-moons", 1)]
+NAMES = ["gaussian", "mixture", "ring", "two-moons", "grid", "heavy-tailed", "tree"]
+DIMS = {"two-moons": (2, 5), "tree": (2,)}
+KINDS = [(name, dim) for name in NAMES for dim in DIMS.get(name, (1, 2, 5))]
 
 
 @pytest.mark.parametrize(("name", "dim"), KINDS)

@@ -7,7 +7,7 @@ from .recording import Recorded, Replay, replay
 from .run import Run
 from .shifts import Jump, Oscillate, RandomWalk, Translate
 from .simulate import simulate
-from .sources import Gaussian, Grid, HeavyTailed, Mixture, Ring, TwoMoons, make_source
+from .sources import Gaussian, Grid, HeavyTailed, Mixture, Ring, Tree, TwoMoons, make_source
 from .sums import stop_at
 from .sweep import SweepError, sweep
 from .table import summary
@@ -35,6 +35,7 @@ __all__ = [
     "Stationary",
     "Translate",
     "SweepError",
+    "Tree",
     "TwoMoons",
     "make_motion",
     "make_source",

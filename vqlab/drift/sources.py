@@ -16,9 +16,10 @@ import numpy as np
 
 from .origin import Array, Source
 from .recording import Recorded
+from .tree import Tree
 
 __all__ = [
-    "Gaussian", "Grid", "HeavyTailed", "Mixture", "Recorded", "Ring", "Source", "TwoMoons",
+    "Gaussian", "Grid", "HeavyTailed", "Mixture", "Recorded", "Ring", "Source", "Tree", "TwoMoons",
     "make_source",
 ]  # fmt: skip
 
@@ -231,7 +232,7 @@ def make_source(
     """A source by name: `make_source("ring", dim=3, noise=0.1)`.
 
     Args:
-        source: gaussian, mixture, ring, two-moons, grid, heavy-tailed; or a Source or its
+        source: gaussian, mixture, ring, two-moons, grid, heavy-tailed, tree; or a Source or its
             `to_dict()`, which pass through.
         dim: D; default 2. With a Source it must agree with the source's own.
         options: the settings of that source.

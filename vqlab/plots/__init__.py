@@ -9,6 +9,7 @@ from vqlab.plots.cloud import cloud
 from vqlab.plots.coupling import coupling_maps
 from vqlab.plots.curves import curves, run_curves, usage_curves
 from vqlab.plots.dashboard import dashboard
+from vqlab.plots.disc import disc
 from vqlab.plots.images import image_grid
 from vqlab.plots.kernel import kernel_field
 from vqlab.plots.phase import phase_diagram, phase_table
@@ -32,6 +33,7 @@ __all__ = [
     "coupling_maps",
     "curves",
     "dashboard",
+    "disc",
     "dot_plot",
     "image_grid",
     "kernel_field",

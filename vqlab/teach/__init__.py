@@ -7,11 +7,14 @@ from vqlab.teach.checks import (
     check_perplexity,
     compare,
 )
+from vqlab.teach.geometry import check_cosine_choice, check_hyperbolic_distance
 from vqlab.teach.guess import guess
 
 __all__ = [
     "check_centroids",
+    "check_cosine_choice",
     "check_critical_speed",
+    "check_hyperbolic_distance",
     "check_nearest",
     "check_perplexity",
     "compare",
