@@ -1,8 +1,17 @@
-"""Real pictures: a small autoencoder, its training, and a recording of how its latents move."""
+"""Real pictures: a small autoencoder, its training, and a recording of how its latents move.
 
+Training with Lightning (``python -m vqlab.vision.train``) is in files of its own, which need the
+extra packages: module, adversarial, data, metrics, keeping, schedule, watching, train.
+"""
+
+from .augment import Augment
 from .autoencoder import Autoencoder, Reconstruction
 from .datasets import Images, digits, photo_patches
 from .experiment import train
+from .models import ResnetAutoencoder, paper_autoencoder
 from .training import fit
 
-__all__ = ["Autoencoder", "Images", "Reconstruction", "digits", "fit", "photo_patches", "train"]
+__all__ = [
+    "Augment", "Autoencoder", "Images", "Reconstruction", "ResnetAutoencoder", "digits", "fit",
+    "paper_autoencoder", "photo_patches", "train",
+]  # fmt: skip
