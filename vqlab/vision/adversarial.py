@@ -116,7 +116,8 @@ class AdversarialReconstructor(Reconstructor):
         """The rate's decay, which Lightning leaves to us where two optimizers move."""
         rates = self.lr_schedulers()
         assert rates is not None and not isinstance(rates, list)
-        rates.step()  # type: ignore[call-arg]
+        if rates.last_epoch <= self.current_epoch:  # else resumed at the end of this very epoch
+            rates.step()  # type: ignore[call-arg]
 
 
 def _nothing() -> None:

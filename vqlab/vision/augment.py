@@ -79,21 +79,20 @@ class Augment:
         clock = torch.tensor(epoch, device=pictures.device)
         u = uniform(keys, clock, DRAWS).to(pictures.dtype)
         out = self._place(pictures, u)
-        bright, contrast = (
-            1 + size * (2 * u[:, i, None, None, None] - 1)
-            for size, i in ((self.brightness, 5), (self.contrast, 6))
-        )
-        out = (out * bright).clamp(0, 1)
+        u4 = u[:, :, None, None, None]
+        out = (out * (1 + self.brightness * (2 * u4[:, 5] - 1))).clamp(0, 1)
         mean = out.mean((1, 2, 3), keepdim=True)
-        out = (mean + contrast * (out - mean)).clamp(0, 1)
+        out = (out + self.contrast * (2 * u4[:, 6] - 1) * (out - mean)).clamp(0, 1)
         if self.sharpness != 1:
-            out = torch.where(u[:, 7, None, None, None] < 0.5, self._sharpened(out), out)
+            out = torch.where(u4[:, 7] < 0.5, self._sharpened(out), out)
         if self.noise:
             noise = self._normal(keys, clock, out)
-            out = torch.where(u[:, 8, None, None, None] < 0.5, out + self.noise * noise, out)
+            out = torch.where(u4[:, 8] < 0.5, out + self.noise * noise, out)
         return out.clamp(0, 1)
 
     def _place(self, pictures: Tensor, u: Tensor) -> Tensor:
+        if self.scale == self.ratio == 1 and not self.angle and not self.flip:
+            return pictures  # nothing to move: interpolation would round
         area = self.scale + (1 - self.scale) * u[:, 0]
         stretch = torch.exp(math.log(self.ratio) * (2 * u[:, 1] - 1))  # width over height
         wide, high = (area * stretch).sqrt().clamp_max(1), (area / stretch).sqrt().clamp_max(1)
@@ -103,8 +102,6 @@ class Augment:
         cos, sin = turn.cos(), turn.sin()
         rows = [mirror * wide * cos, -wide * sin, x, mirror * high * sin, high * cos, y]
         theta = torch.stack(rows, 1).view(-1, 2, 3)
-        if bool((theta == theta.new_tensor([[1.0, 0, 0], [0, 1, 0]])).all()):
-            return pictures  # nothing to move: interpolation would round
         grid = affine_grid(theta, list(pictures.shape), align_corners=False)
         return grid_sample(pictures, grid, align_corners=False)
 

@@ -103,7 +103,8 @@ class Latest(Checkpoint):
             return
         self._saved = trainer.global_step
         folder = self.place(trainer)
-        trainer.save_checkpoint(folder / f"step-{trainer.global_step}.ckpt")
+        path = folder / f"step-{trainer.global_step}.ckpt"
+        trainer.save_checkpoint(path, weights_only=False)  # not the weights only: all
         if trainer.is_global_zero:
             files = sorted(folder.glob("step-*.ckpt"), key=lambda p: int(p.stem[5:]))
             for old in files[: -self.keep]:

@@ -50,6 +50,7 @@ class FreezeAndRefine(L.Callback):
         self.patience, self.warmup, self.ramp = patience, warmup, ramp
         self.stage, self.lowest, self.since = "joint", math.inf, 0  # epochs since the lowest
         self.total, self.batches, self.epochs = 0.0, 0, 0  # of this epoch; since the freeze
+        self.closed = -1  # the last epoch that was taken into account
 
     def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         """A resumed run goes on in its stage."""
@@ -65,8 +66,9 @@ class FreezeAndRefine(L.Callback):
 
     def on_train_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         """Decides on the stage of the next epoch."""
-        if not trainer.is_last_batch:
-            return  # the training was stopped within the epoch
+        if not trainer.is_last_batch or trainer.current_epoch == self.closed:
+            return  # stopped within the epoch; or resumed at its end, which is then closed again
+        self.closed = trainer.current_epoch
         if self.stage == "joint":
             mean = trainer.strategy.reduce(
                 pl_module.model.encoder[0].weight.new_tensor(self.total / max(self.batches, 1))
@@ -104,7 +106,7 @@ class FreezeAndRefine(L.Callback):
 
     def state_dict(self) -> dict[str, Any]:
         """Stage and counters."""
-        names = ("stage", "lowest", "since", "total", "batches", "epochs")
+        names = ("stage", "lowest", "since", "total", "batches", "epochs", "closed")
         return {name: getattr(self, name) for name in names}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
