@@ -116,7 +116,8 @@ class AdversarialReconstructor(Reconstructor):
         """The rate's decay, which Lightning leaves to us where two optimizers move."""
         rates = self.lr_schedulers()
         assert rates is not None and not isinstance(rates, list)
-        if rates.last_epoch <= self.current_epoch:  # else resumed at the end of this very epoch
+        whole = self.trainer.is_last_batch
+        if whole and rates.last_epoch <= self.current_epoch:  # else resumed at this epoch's end
             rates.step()  # type: ignore[call-arg]
 
 

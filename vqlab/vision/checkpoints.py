@@ -42,6 +42,7 @@ class SealedCheckpoints(CheckpointIO):
         target.parent.mkdir(parents=True, exist_ok=True)
         content = plain(checkpoint)
         partial = target.with_name(target.name + ".partial")
+        hashing: _Hashing | None = None
         try:
             with partial.open("wb") as file:
                 hashing = _Hashing(file)
@@ -58,8 +59,9 @@ class SealedCheckpoints(CheckpointIO):
         except (OSError, RuntimeError) as error:
             for left in (partial, _seal_of(partial)):
                 left.unlink(missing_ok=True)
+            reason = hashing and hashing.failure or error  # torch hides a write's own error
             raise OSError(
-                f"the checkpoint {target} could not be written ({error}); those written before it "
+                f"the checkpoint {target} could not be written ({reason}); those written before it "
                 "are whole: free some space and resume"
             ) from error
 
@@ -146,11 +148,16 @@ class _Hashing:
 
     def __init__(self, file: BinaryIO) -> None:
         self.file, self.digest, self.length = file, hashlib.sha256(), 0
+        self.failure: OSError | None = None
 
     def write(self, data: Any) -> int:
         self.digest.update(data)
         self.length += memoryview(data).nbytes
-        return self.file.write(data)
+        try:
+            return self.file.write(data)
+        except OSError as error:
+            self.failure = error
+            raise
 
     def flush(self) -> None:
         self.file.flush()
