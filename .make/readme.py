@@ -1,4 +1,4 @@
-"""Rewrite the README's two tables: the lessons from the notebooks, the methods from the code.
+"""Rewrite the README's tables: lessons from the notebooks, methods and their costs from the code.
 
 Each table stands between `<!-- NAME -->` and `<!-- end of NAME -->`. Run by `make readme`;
 a test fails while a table differs from what is made here.
@@ -17,8 +17,8 @@ def row(cells: Iterable[str]) -> str:
     return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
 
 
-def table(head: list[str], rows: Iterable[list[str]]) -> str:
-    return "\n".join([row(head), row(["---"] * len(head)), *map(row, rows)])
+def table(head: list[str], rows: Iterable[list[str]], rule: str = "---") -> str:
+    return "\n".join([row(head), row(["---"] + [rule] * (len(head) - 1)), *map(row, rows)])
 
 
 def lessons() -> str:
@@ -41,13 +41,23 @@ def methods() -> str:
                   for m in vqlab.methods()])
 
 
+def costs() -> str:
+    """What every method costs, as print(vqlab.methods()) counts it."""
+    import vqlab
+    from vqlab.quantizers.registry import COLUMNS, costs_of
+
+    return table(["method", *COLUMNS], [[f"`{m.name}`", *costs_of(m)] for m in vqlab.methods()],
+                 rule="---:")
+
+
 def filled(readme: str) -> str:
-    """The README's text with both tables as they should be.
+    """The README's text with all tables as they should be.
 
     Raises:
         ValueError: a table's marks are missing.
     """
-    for name, content in {"lessons": lessons(), "methods": methods()}.items():
+    tables = {"lessons": lessons, "methods": methods, "costs": costs}
+    for name, content in ((name, make()) for name, make in tables.items()):
         marks = re.compile(rf"(<!-- {name} -->\n).*?(<!-- end of {name} -->)", re.S)
         if not marks.search(readme):
             raise ValueError(f"README.md lacks the marks of the table of {name}")

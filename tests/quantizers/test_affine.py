@@ -87,3 +87,17 @@ def test_bad_settings_are_named():
     with pytest.raises(ValueError, match="code_decay.*1.5"):
         RunningStatistics(code_decay=1.5)
     assert MatchedCodebook(1, 2, seed=0)().shape == (1, 2)
+
+
+def test_the_synchronized_update_reaches_the_table_through_the_scale():
+    q, plain = (make("affine-vq", 2, 8, seed=0, sync=nu).double() for nu in (0.7, 0.0))
+    z = (3 * cloud(dtype=torch.float64)).requires_grad_()
+    task = cloud(2, dtype=torch.float64)
+    out = q(z)
+    (out.quantized * task).sum().backward()
+    torch.testing.assert_close(z.grad, task)
+    cells = torch.zeros(8, 2, dtype=torch.float64).index_add_(0, out.indices, 0.7 * task)
+    scale = q.codebook.latent_std / q.codebook.code_std
+    torch.testing.assert_close(q.codebook.table.grad, cells * scale)
+    (plain(z).quantized * task).sum().backward()
+    assert plain.codebook.table.grad is None

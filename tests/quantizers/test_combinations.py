@@ -28,9 +28,20 @@ CODEBOOKS = {
     "MatchedCodebook": lambda: vq.MatchedCodebook(4, 2, seed=1),
     "MixingCodebook": lambda: vq.MixingCodebook(4, 2, share=0.3, seed=1),
     "TransformerCodebook": lambda: vq.TransformerCodebook(4, 2, width=4, seed=1),
+    "WordCodebook": lambda: vq.WordCodebook(vq.WordTable.random(2, 2, seed=1), 2, 4, seed=1),
+    "WordShare": lambda: share(pairs=False),
+    "WordShare pairs": lambda: share(pairs=True),
     "BinaryCube": lambda: vq.BinaryCube(2),
     "FiniteScalars": lambda: vq.FiniteScalars((3, 5)),
 }
+
+
+def share(pairs: bool) -> vq.WordShare:
+    words = 4 if not pairs else 3
+    book = vq.WordCodebook(vq.WordTable.random(words, 2, seed=1), 2, 4, seed=1)
+    return vq.WordShare(book, 0, words, pairs=pairs)
+
+
 # Each is given the quantizer's codebook; "foreign" parts are made for another one.
 ASSIGNMENTS = {
     "Nearest": lambda c: vq.Nearest(),
@@ -46,12 +57,14 @@ ASSIGNMENTS = {
     "GumbelChoice distance": lambda c: vq.GumbelChoice(4, 2, "distance", seed=1),
     "GumbelChoice gaussian": lambda c: vq.GumbelChoice(4, 2, "gaussian", seed=1),
     "foreign GumbelChoice": lambda c: vq.GumbelChoice(7, 2, "projection", seed=1),
+    "NearestPair": lambda c: vq.NearestPair(),
     "Rounding": lambda c: vq.Rounding(),
     "Transport": lambda c: vq.Transport(),
 }
 ESTIMATORS = {
     "StraightThrough": lambda: vq.StraightThrough(),
     "LookAhead": lambda: vq.LookAhead(),
+    "LookAhead whole": lambda: vq.LookAhead(0.5, whole=True),
     "Rotation": lambda: vq.Rotation(),
     "GeneralizedRadius identity": lambda: vq.GeneralizedRadius(),
     "GeneralizedRadius log": lambda: vq.GeneralizedRadius("log"),
@@ -71,7 +84,8 @@ UPDATES = {
     "Contrast l2": lambda a, e: vq.Contrast(),
     "Contrast cosine": lambda a, e: vq.Contrast("cosine", 1.0),
     "DoubleQuantization": lambda a, e: vq.DoubleQuantization(),
-    "Entropy": lambda a, e: vq.Entropy(1.0),
+    "DriftAdaptive": lambda a, e: vq.DriftAdaptive(patience=1.0),
+    "Entropy": lambda a, e: vq.Entropy(temperature=1.0),
     "GaussianPrior": lambda a, e: vq.GaussianPrior(),
     "LogitEntropy": lambda a, e: vq.LogitEntropy(temperature=1.0),
     "MovingAverage": lambda a, e: vq.MovingAverage(0.5),
@@ -83,19 +97,21 @@ UPDATES = {
     "Propagation released": lambda a, e: vq.Propagation(averaged=False),
     "Reconstruction": lambda a, e: vq.Reconstruction(a, e),
     "foreign Reconstruction": lambda a, e: vq.Reconstruction(vq.DotProduct(), e),
+    "Reestimation": lambda a, e: vq.Reestimation(every=1),
     "Revival": lambda a, e: vq.Revival(0.9, 0.5),
     "Revival active": lambda a, e: vq.Revival(0.9, 0.5, "active"),
     "RunningStatistics": lambda a, e: vq.RunningStatistics(),
     "SelfOrganizingMap": lambda a, e: vq.SelfOrganizingMap(),
     "UniformPrior": lambda a, e: vq.UniformPrior(),
     "Wins": lambda a, e: vq.Wins(a),
+    "WordDropout": lambda a, e: vq.WordDropout(),
     "foreign Wins": lambda a, e: vq.Wins(vq.FrequencySensitive(4)),
 }
 ROOMS = (CODEBOOKS, ASSIGNMENTS, ESTIMATORS, UPDATES)
 NO_PART = {"Codebook", "Lattice", "Update", "Competitive", "Noise"}  # bases and tools of parts
 # What reaches the codes by itself, by a loss (of a trained codebook), by the gradient of a task.
 MOVES = {"Anchors", "MovingAverage", "NeuralGas", "OnlineKMeans", "SelfOrganizingMap"}
-MOVES |= {"RunningStatistics"}
+MOVES |= {"DriftAdaptive", "Reestimation", "RunningStatistics"}
 PULLS = {"Attraction", "CodebookLoss", "Contrast", "DoubleQuantization", "Entropy"}
 PULLS |= {"GaussianPrior", "Orthogonality", "Reconstruction"}
 PASSES = {"LookAhead", "IndexBackpropagation", "MeanCode", "NoiseSubstitution"}

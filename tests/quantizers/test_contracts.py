@@ -10,6 +10,7 @@ from vqlab import VectorQuantizer, make, methods
 from vqlab.quantizers import DotProduct, GumbelChoice
 
 SMALL = {"transvq": {"width": 16}, "fvq": {"width": 8}, "vqgan-fc": {"code_dim": 2}}
+SMALL["vqct"] = {"width": 8}
 # FSQ's sizes are products of levels: these stand in for the sizes that the contracts ask for.
 SIZES = {"fsq": {1: 81, 4: 9, 16: 108, 64: 256}}
 LATTICES = ("fsq", "lfq", "bsq")  # nothing is stored or trained
@@ -23,6 +24,7 @@ CASES += [("grit", {"phi": "log", "transform": "low-rank"}), ("rotation", {"radi
 CASES += [("grit", {"phi": "sqrt", "transform": "mixing"}), ("ibq", {"logits": "l2"})]
 CASES += [("gumbel", {"logits": "distance"}), ("fvq", {"trainable_base": False})]
 CASES += [("cvq", {"anchors": a}) for a in ("probrandom", "random")] + [("cvq", {"contrast": 1.0})]
+CASES += [("kmeans-reinit", {"every": e}) for e in (1, 2)] + [("affine-vq", {"sync": 0.5})]
 # What a method's definition takes out of a contract, and where it is tested instead.
 BY_LOGITS = "chooses by logits, not by distance: its choice is tested in test_hyperbolic"
 SURROGATE = "gradients of a surrogate: checked against the closed form in test_hyperbolic"

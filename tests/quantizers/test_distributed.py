@@ -11,11 +11,12 @@ import torch.distributed as dist
 
 from vqlab import make
 
-COMPETITIVE = ["online-kmeans", "fscl", "som", "neural-gas"]
+COMPETITIVE = ["online-kmeans", "fscl", "som", "neural-gas", "drift-adaptive"]
 OPTIONS = {
     "ema-revival": {"init": "first-batch", "use_decay": 0.5, "decay": 0.8, "noise": 0.01},
     "cvq": {"anchors": "random", "decay": 0.5},
     "affine-vq": {},
+    "kmeans-reinit": {"init": "first-batch", "every": 4, "until": 20, "reservoir": 32},
 }
 
 

@@ -86,7 +86,7 @@ def test_by_distances_it_is_that_of_distance_logits(masked):
     mask = torch.arange(40) < 25 if masked else None
     found = []
     # The logits of distances are half of them, in units of the temperature.
-    for rule in (Entropy(0.6, 1.7, 0.4), LogitEntropy(0.4, 0.3, 1.7)):
+    for rule in (Entropy(0.4, 1.7, 0.6), LogitEntropy(0.4, 1.7, 0.3)):
         q = VectorQuantizer(Table(8, 3, codes), DistanceLogits(), update=[rule], commitment=0.0)
         out = q.double()(z, mask)
         found.append([out.loss, *torch.autograd.grad(out.loss, [z, q.codebook.table])])

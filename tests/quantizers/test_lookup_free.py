@@ -203,3 +203,31 @@ def test_parts_that_do_not_go_together_are_refused():
         make("lfq", 4, 16, group=3)
     with pytest.raises(ValueError, match="sharpness of CodeEntropy must be > 0"):
         make("bsq", 4, 16, sharpness=0.0)
+
+
+@pytest.mark.parametrize("levels", [(8, 5, 5, 5), (2,) * 30, (3,) * 20])
+def test_codes_found_with_their_indices_are_those_of_the_indices(levels):
+    # Above 2^24 codes a float32 index would no longer be exact.
+    z = 3 * torch.randn(500, len(levels), generator=torch.Generator().manual_seed(0))
+    lattices = [FiniteScalars(levels)] + ([BinaryCube(30)] if levels[0] == 2 else [])
+    for lattice in lattices:
+        confined = lattice.confine(z)
+        indices, codes = lattice.round(confined)
+        assert torch.equal(codes, lattice.rows(indices, None))
+        digits = lattice.digits(confined).long()
+        slow = [sum(int(d) * math.prod(levels[:i]) for i, d in enumerate(row)) for row in digits]
+        assert indices.tolist() == slow
+
+
+def test_constants_are_made_anew_in_another_precision_and_not_rounded():
+    exact = FiniteScalars((8, 5, 4)).double()
+    through = FiniteScalars((8, 5, 4)).half().float().double()
+    for name in ("height", "offset", "shift"):
+        assert getattr(exact, name).dtype == torch.float64
+        assert torch.equal(getattr(exact, name), getattr(through, name))
+    height = torch.tensor([7, 4, 3], dtype=torch.float64) * (1.001 / 2)
+    torch.testing.assert_close(exact.height, height, rtol=1e-15, atol=0)
+    even = torch.tensor([0.5, 0, 0.5], dtype=torch.float64)
+    torch.testing.assert_close(exact.shift, torch.atanh(even / height), rtol=1e-14, atol=0)
+    assert FiniteScalars((8, 5, 4)).half().height.dtype == torch.float32
+    assert not exact.state_dict()

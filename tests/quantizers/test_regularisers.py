@@ -50,8 +50,8 @@ def contrast(z, codes, similarity, tau=0.07):
 
 
 CASES = {
-    "entropy": (Entropy(0.7), lambda z, c: entropy(z, c, 0.7, 1.0)),
-    "diversity": (Entropy(0.3, diversity=2.5), lambda z, c: entropy(z, c, 0.3, 2.5)),
+    "entropy": (Entropy(temperature=0.7), lambda z, c: entropy(z, c, 0.7, 1.0)),
+    "diversity": (Entropy(0.1, 2.5, 0.3), lambda z, c: entropy(z, c, 0.3, 2.5)),
     "orthogonality": (Orthogonality(), orthogonality),
     "contrast": (Contrast(temperature=2.0), lambda z, c: contrast(z, c, "l2", 2.0)),
     "contrast-cosine": (Contrast("cosine"), lambda z, c: contrast(z, c, "cosine")),
@@ -152,7 +152,7 @@ def test_bad_settings_are_named():
     with pytest.raises(ValueError, match="Orthogonality trains by gradient"):
         VectorQuantizer(Table(K, D, trainable=False), update=[Orthogonality()])
     for bad in (
-        lambda: Entropy(0.0),
+        lambda: Entropy(temperature=0.0),
         lambda: Entropy(diversity=-1),
         lambda: Orthogonality(-1),
         lambda: Contrast(temperature=0),

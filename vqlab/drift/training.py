@@ -53,7 +53,9 @@ class Kept:
         for rule in quantizer.rules:
             if isinstance(rule, KernelUpdate):
                 scalars["bandwidth"] = rule.tau().item()
+        quantizer.eval()  # codes that training silences at random are seen whole
         self.codes.append(quantizer.codebook().detach().float().numpy().copy())
+        quantizer.train()
         self.hits.append(hits.copy())
         self.last_hit.append(last_hit.copy())
         self.terms.append(scalars)

@@ -13,6 +13,7 @@ from vqlab.plots.phase import phase_diagram, phase_table
 from vqlab.plots.survival import lifelines, survival_curves
 from vqlab.plots.theme import DEAD, METHOD_COLORS, styles
 from vqlab.plots.usage import usage_bars
+from vqlab.plots.words import word_map
 
 _publish.start()
 
@@ -36,4 +37,5 @@ __all__ = [
     "survival_curves",
     "usage_bars",
     "usage_curves",
+    "word_map",
 ]

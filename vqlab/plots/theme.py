@@ -19,12 +19,13 @@ import plotly.io as pio
 FAMILIES: dict[str, tuple[str, ...]] = {
     "#D55E00": ("vq", "rotation", "grit", "noise-substitution", "diveq"),  # vermillion: gradients
     "#E69F00": ("ema", "online-kmeans", "fscl"),  # orange: means
-    "#56B4E9": ("ema-revival", "cvq", "ot-vq"),  # sky blue: replacing, sharing out
+    "#56B4E9": ("ema-revival", "cvq", "ot-vq", "kmeans-reinit"),  # sky blue: replacing, sharing
     "#CC79A7": ("simvq", "affine-vq"),  # reddish purple: affine maps
     "#0072B2": ("nsvq", "som", "neural-gas"),  # blue: neighbours
-    "#009E73": ("transvq", "fvq"),  # bluish green: networks
+    "#009E73": ("transvq", "fvq", "vqct"),  # bluish green: networks
     "#882255": ("ibq", "gumbel", "sq-vae", "hyper-vq", "mlr-vq"),  # wine: choice by logits
     "#4D4D00": ("fsq", "lfq", "bsq", "vqgan-fc"),  # olive: lattices, few dimensions
+    "#3D3DB8": ("drift-adaptive",),  # indigo: ours
     "#000000": ("kmeans",),
 }
 METHOD_COLORS: dict[str, str] = {name: color for color, all_ in FAMILIES.items() for name in all_}

@@ -1,6 +1,7 @@
 """Vector quantizers: one forward pass, four decisions, a table of published methods."""
 
 from . import table as _table  # noqa: F401
+from .adaptive import DriftAdaptive
 from .affine import MatchedCodebook, RunningStatistics
 from .ancestors import Competitive, OnlineKMeans
 from .anchors import Anchors
@@ -8,6 +9,7 @@ from .assignments import Cosine, Nearest, Rounding
 from .bridge import BridgeCodebook
 from .code_entropy import CodeEntropy
 from .codebooks import AffineCodebook, Codebook, Table
+from .costs import Cost
 from .draws import Noise
 from .entropy import Entropy, LogitEntropy
 from .estimators import LookAhead, StraightThrough
@@ -15,6 +17,7 @@ from .frame import Quantized, Quantizer
 from .frequency import FrequencySensitive, Wins
 from .hyperbolic import EuclideanLogits, HyperbolicLogits, HyperplaneCodebook
 from .ibq import DoubleQuantization
+from .joint import Joint
 from .lattices import BinaryCube, FiniteScalars, Lattice
 from .logits import DistanceLogits, DotProduct, IndexBackpropagation
 from .moving_average import MovingAverage
@@ -26,6 +29,7 @@ from .radius import GeneralizedRadius
 from .reconstruction import Reconstruction
 from .registry import Method, Parts, make, method, methods, published
 from .regularisers import Contrast, Orthogonality
+from .reservoir import Reestimation
 from .revival import Revival
 from .rotation import Rotation
 from .sampled import GumbelChoice, UniformPrior
@@ -39,6 +43,9 @@ from .transformer import TransformerCodebook
 from .transforms import LowRankCodebook, MixingCodebook
 from .transport import Transport
 from .updates import CodebookLoss, Update
+from .vocabulary import WordTable
+from .word_codebook import WordCodebook, WordDropout, WordShare
+from .words import NearestPair
 
 __all__ = [
     "AffineCodebook",
@@ -54,9 +61,11 @@ __all__ = [
     "Contrast",
     "Cosine",
     "CosineSchedule",
+    "Cost",
     "DistanceLogits",
     "DotProduct",
     "DoubleQuantization",
+    "DriftAdaptive",
     "Entropy",
     "EuclideanLogits",
     "Exponential",
@@ -69,6 +78,7 @@ __all__ = [
     "HyperbolicLogits",
     "HyperplaneCodebook",
     "IndexBackpropagation",
+    "Joint",
     "Lattice",
     "LearningAnnealing",
     "LogitEntropy",
@@ -80,6 +90,7 @@ __all__ = [
     "MixingCodebook",
     "MovingAverage",
     "Nearest",
+    "NearestPair",
     "NeuralGas",
     "Noise",
     "NoiseSubstitution",
@@ -91,6 +102,7 @@ __all__ = [
     "Quantized",
     "Quantizer",
     "Reconstruction",
+    "Reestimation",
     "Residual",
     "Revival",
     "Rotation",
@@ -109,6 +121,10 @@ __all__ = [
     "VectorQuantizer",
     "Warmup",
     "Wins",
+    "WordCodebook",
+    "WordDropout",
+    "WordShare",
+    "WordTable",
     "lbg",
     "make",
     "method",

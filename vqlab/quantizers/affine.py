@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from .codebooks import Codebook
+from .estimators import LookAhead
 from .initialisation import seeded
 from .registry import Parts, published
 from .updates import CodebookLoss, Update, summed
@@ -28,7 +29,8 @@ class MatchedCodebook(Codebook):
         seed: int or torch.Generator for C, standard normal; None draws from torch's own generator.
 
     Source: VQ-STE++, Huh et al. 2023 (arXiv 2305.08842), affine re-parameterization. The paper's
-    text was not available: this is a reconstruction from descriptions of it.
+    text was not available: this is a reconstruction from its abstract and its authors' library,
+    vqtorch, which has this form and, by default there, one with a learned scale and shift.
     """
 
     latent_mean: Tensor
@@ -138,11 +140,13 @@ class RunningStatistics(Update):
 @published(
     "affine-vq",
     codebook="free table, matched to the latents' statistics",
+    estimator="straight-through or, with sync, synchronized",
     update="codebook loss + running statistics",
     paper="VQ-STE++, Huh et al., arXiv 2305.08842",
     year=2023,
     equation="affine re-parameterization",
-    note="reconstruction of the running-statistics form; without the paper's synchronized update",
+    note="reconstruction of the running-statistics form; sync= the synchronized update's nu; "
+    "without the paper's alternating optimization",
 )
 def _affine_vq(
     size: int,
@@ -151,8 +155,14 @@ def _affine_vq(
     *,
     decay: float = 0.99,
     code_decay: float = 0.9,
+    sync: float = 0.0,
     weight: float = 1.0,
 ) -> Parts:
-    """Reconstruction: known from a one-line description and other libraries' options."""
+    """Reconstruction from the abstract and from libraries' options.
+
+    The paper's third cure steps the codes to their latents several times for each step of the
+    encoder. That is a matter of the training loop, not of the quantizer, and is not here.
+    """
     rules: list[Update] = [CodebookLoss(weight), RunningStatistics(decay, code_decay)]
-    return Parts(MatchedCodebook(size, dim, seed), rules)
+    estimator = LookAhead(sync, whole=True) if sync else None
+    return Parts(MatchedCodebook(size, dim, seed), rules, estimator=estimator)

@@ -86,7 +86,8 @@ class OnlineKMeans(Competitive):
     Args:
         rate: None for 1/n_k, else epsilon in (0, 1], a number or a schedule.
 
-    Reference: MacQueen 1967, Proc. 5th Berkeley Symposium 1, 281-297 (1/n_k).
+    Reference: MacQueen 1967, Proc. 5th Berkeley Symposium 1, 281-297 (1/n_k), known to us from
+    public course notes on sequential k-means, which give both rates.
     """
 
     counts: Tensor
@@ -128,7 +129,7 @@ class OnlineKMeans(Competitive):
     update="winner, rate 1/n",
     paper="MacQueen, Proc. 5th Berkeley Symposium 1, 281-297",
     year=1967,
-    equation="from general knowledge",
+    equation="as course notes on sequential k-means state it",
     note="rate= gives a constant or scheduled rate instead",
 )
 def _online_kmeans(

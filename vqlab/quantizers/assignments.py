@@ -47,20 +47,21 @@ class Cosine(nn.Module):
 class Rounds(Protocol):
     """A codebook that finds the index itself."""
 
-    def round(self, latents: Tensor) -> Tensor:
-        """(N,) int64 from latents (N, D)."""
+    def round(self, latents: Tensor) -> tuple[Tensor, Tensor]:
+        """Indices (N,) int64 and codes (N, D) from latents (N, D)."""
 
 
 class Rounding(nn.Module):
     """Each coordinate to the nearest of its levels: no distances, no search, cost N D.
 
-    On a lattice that is the nearest code. Instead of a table it is given the codebook.
+    On a lattice that is the nearest code. Instead of a table it is given the codebook, and finds
+    the codes with their indices.
     """
 
     rounds = True
 
-    def forward(self, latents: Tensor, codebook: Rounds) -> Tensor:
-        """(N,) int64 from latents (N, D), confined by ``codebook``."""
+    def forward(self, latents: Tensor, codebook: Rounds) -> tuple[Tensor, Tensor]:
+        """Indices (N,) int64 and codes (N, D) from latents (N, D), confined by ``codebook``."""
         return codebook.round(latents.detach())
 
 

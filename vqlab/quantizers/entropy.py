@@ -51,9 +51,9 @@ class Entropy(ChoiceEntropy):
     again in the backward pass, never kept.
 
     Args:
-        temperature: tau, in squared units of the latents.
-        diversity: lambda, the share of the second term.
         weight: factor in the loss.
+        diversity: lambda, the share of the second term.
+        temperature: tau, in squared units of the latents.
 
     Raises:
         ValueError: options out of range, or a codebook that nothing can train.
@@ -63,7 +63,7 @@ class Entropy(ChoiceEntropy):
     """
 
     def __init__(
-        self, temperature: float = 0.01, diversity: float = 1.0, weight: float = 0.1
+        self, weight: float = 0.1, diversity: float = 1.0, temperature: float = 0.01
     ) -> None:
         super().__init__(weight, diversity)
         self.temperature = _positive(temperature)
@@ -81,7 +81,7 @@ class Entropy(ChoiceEntropy):
 
     def extra_repr(self) -> str:
         """The options, for print()."""
-        return f"temperature={self.temperature}, diversity={self.diversity}, weight={self.weight}"
+        return f"weight={self.weight}, diversity={self.diversity}, temperature={self.temperature}"
 
 
 class LogitEntropy(ChoiceEntropy):
@@ -93,8 +93,8 @@ class LogitEntropy(ChoiceEntropy):
 
     Args:
         weight: factor in the loss.
-        temperature: tau > 0, on top of the assignment's own.
         diversity: lambda, the share of the second term.
+        temperature: tau > 0, on top of the assignment's own.
 
     Raises:
         ValueError: options out of range; in a quantizer, an assignment without logits, or a rule
@@ -106,7 +106,7 @@ class LogitEntropy(ChoiceEntropy):
     needs_logits = True
 
     def __init__(
-        self, weight: float = 0.05, temperature: float = 0.01, diversity: float = 1.0
+        self, weight: float = 0.05, diversity: float = 1.0, temperature: float = 0.01
     ) -> None:
         super().__init__(weight, diversity)
         self.temperature = _positive(temperature)
@@ -120,7 +120,7 @@ class LogitEntropy(ChoiceEntropy):
 
     def extra_repr(self) -> str:
         """The options, for print()."""
-        return f"temperature={self.temperature}, diversity={self.diversity}, weight={self.weight}"
+        return f"weight={self.weight}, diversity={self.diversity}, temperature={self.temperature}"
 
 
 class _Entropy(torch.autograd.Function):

@@ -36,34 +36,43 @@ class LookAhead(nn.Module):
     r"""Straight-through that also sends a share of the task's gradient to the chosen code.
 
     .. math:: \hat z = z + \gamma c_k + \mathrm{sg}[(1-\gamma) c_k - z], \qquad
-        \partial \hat z / \partial c_k = \gamma I, \qquad \gamma = g \cdot \frac{2}{ND}
+        \partial \hat z / \partial c_k = \gamma I, \qquad
+        \gamma = g \cdot \frac{2}{ND} \;\text{or, whole,}\; \gamma = g
 
     With gain g = 1 the chosen code is aimed at where its latent would be after a step -dL/dz
     instead of where it is: the codebook loss against z - dL/dz.
 
+    With ``whole`` the code takes the share g of its latents' own gradients: at g = 1, plain descent
+    and one latent in the cell, the task moves code and latent by the same step, and c - z changes
+    only by the losses. (Of several latents the code takes the sum.)
+
     Args:
         gain: g; 1 is the released code's factor, 0 gives plain straight-through.
+        whole: gradients at full size, instead of at the codebook loss's scale.
 
     Raises:
         ValueError: a negative gain.
 
     Source: arXiv 2602.18896, Sec. 3.3.3, known to us from the released code (flag ``q_flag``,
-    whose factor counts every element of the batch), not from the paper's text.
+    whose factor counts every element of the batch), not from the paper's text. ``whole``: the
+    synchronized update of VQ-STE++ (arXiv 2305.08842), reconstructed from its authors' library
+    vqtorch (``sync_nu``). What vector-quantize-pytorch calls ``sync_update_v`` is another thing: it
+    multiplies the latents' gradient by 1 + v, and the codes get none.
     """
 
     uses_task_gradient = True
 
-    def __init__(self, gain: float = 1.0) -> None:
+    def __init__(self, gain: float = 1.0, whole: bool = False) -> None:
         super().__init__()
         if gain < 0:
             raise ValueError(f"gain must be >= 0, got {gain}")
-        self.gain = gain
+        self.gain, self.whole = gain, whole
 
     def forward(self, batch: Batch) -> Tensor:
         """(N, D), equal to the chosen codes."""
-        gain = 2 * self.gain * batch.scale()
+        gain = self.gain if self.whole else 2 * self.gain * batch.scale()
         return batch.codes.detach() + carrier(batch.latents) + gain * carrier(batch.codes)
 
     def extra_repr(self) -> str:
-        """The gain, for print()."""
-        return f"gain={self.gain}"
+        """The options, for print()."""
+        return f"gain={self.gain}" + (", whole=True" if self.whole else "")

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from .search.checks import refuse_nonfinite
+from .search.operator import transformed
 
 
 def finite(latents: Tensor) -> Tensor:
@@ -16,14 +17,21 @@ def finite(latents: Tensor) -> Tensor:
     Raises:
         ValueError: values that are not finite, with their count and the position of the first.
     """
-    # The sum with the operator's zero keeps the check in a compiled graph.
-    return latents + _zero_if_finite(latents.detach())
+    if transformed(latents):
+        # The sum with the operator's zero keeps the check in a compiled graph.
+        return latents + _zero_if_finite(latents.detach())
+    _refuse(latents.detach())
+    return latents
+
+
+def _refuse(latents: Tensor) -> None:
+    if not (latents.is_cuda and torch.cuda.is_current_stream_capturing()):
+        refuse_nonfinite("latents", latents)
 
 
 @torch.library.custom_op("vqlab::zero_if_finite", mutates_args=())
 def _zero_if_finite(latents: Tensor) -> Tensor:
-    if not (latents.is_cuda and torch.cuda.is_current_stream_capturing()):
-        refuse_nonfinite("latents", latents)
+    _refuse(latents)
     return latents.new_zeros(())
 
 

@@ -35,7 +35,8 @@ class FrequencySensitive(nn.Module):
     Raises:
         ValueError: a negative exponent; in a quantizer, another number of codes.
 
-    Reference: Ahalt, Krishnamurthy, Chen and Melton 1990, Neural Networks 3(3), 277-290.
+    Reference: Ahalt, Krishnamurthy, Chen and Melton 1990, Neural Networks 3(3), 277-290. Known to
+    us from L. Xu 2007, Scholarpedia 2(8), 1810, which weighs the squared distance by the frequency.
     """
 
     wins: Tensor
@@ -123,7 +124,7 @@ class Wins(Update):
     update="winner, constant rate",
     paper="Ahalt et al., Neural Networks 3(3), 277-290",
     year=1990,
-    equation="from later papers",
+    equation="as Xu states it (Scholarpedia 2(8), 1810)",
     note="squared distance; exponent and rate ours; batches averaged; nearest in evaluation",
 )
 def _fscl(

@@ -78,7 +78,7 @@ def _ibq(
     rules = [
         CodebookLoss(weight),
         DoubleQuantization(double),
-        LogitEntropy(entropy, entropy_temperature),
+        LogitEntropy(entropy, temperature=entropy_temperature),
     ]
     table = Table(size, dim, init, seed=seed)
     return Parts(table, rules, assignment, IndexBackpropagation())

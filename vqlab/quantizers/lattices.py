@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -57,9 +58,13 @@ class Lattice(Codebook):
         """The digits (N, D), floats, of the code nearest to confined latents (N, D)."""
         raise NotImplementedError
 
-    def round(self, latents: Tensor) -> Tensor:
-        """The index (N,) int64 of the code nearest to confined latents (N, D)."""
-        return (self.digits(latents).to(torch.int64) * self.basis).sum(-1)
+    def round(self, latents: Tensor) -> tuple[Tensor, Tensor]:
+        """Index (N,) int64 and code (N, D) of those nearest to confined latents (N, D)."""
+        digits = self.digits(latents)
+        # Whole numbers in float32 are exact, and fast to add, up to 2^24.
+        exact = digits if self.codebook_size <= 2**24 else digits.to(torch.int64)
+        indices = (exact * self.basis).sum(-1).to(torch.int64)
+        return indices, self.place(digits.to(self.working_dtype))
 
     def searched(self) -> Tensor:
         """Nothing, (0, D)."""
@@ -98,33 +103,47 @@ class FiniteScalars(Lattice):
     Reference: Mentzer et al. 2023 (arXiv 2309.15505), Sec. 3 and its code (epsilon = 1e-3).
     """
 
+    middle: Tensor
+    top: Tensor
+    height: Tensor
+    offset: Tensor
+    shift: Tensor
+
     def __init__(self, levels: Sequence[int], epsilon: float = 1e-3) -> None:
         super().__init__(levels)
         if not 0 < epsilon < 1:
             raise ValueError(f"epsilon must lie in (0, 1), got {epsilon}")
-        self.epsilon = epsilon
+        self.epsilon, self.counts = epsilon, tuple(levels)
+        self._settle()
 
-    def _half(self, like: Tensor) -> Tensor:
-        return (self.levels // 2).to(like)
+    def _settle(self) -> None:
+        # The five constants of a dimension: made once, they save a dozen small operations a step.
+        n = torch.tensor(self.counts, dtype=torch.float64, device="cpu")
+        height, offset = (n - 1) * ((1 + self.epsilon) / 2), (n % 2 == 0) / 2
+        constants = {"middle": n // 2, "top": n - 1, "height": height, "offset": offset}
+        constants["shift"] = torch.atanh(offset / height)
+        for name, value in constants.items():
+            value = value.to(self.levels.device, self.working_dtype)
+            self.register_buffer(name, value, persistent=False)
+
+    def _apply(self, *args: Any, **kwargs: Any) -> FiniteScalars:
+        super()._apply(*args, **kwargs)
+        self._settle()  # in the new precision, and not rounded to it from the old one
+        return self
 
     def confine(self, latents: Tensor) -> Tensor:
         """b / floor(L / 2), in the units of the codes."""
         z = finite(latents)
-        height = (self.levels - 1).to(z) * ((1 + self.epsilon) / 2)
-        offset = (self.levels % 2 == 0).to(z) / 2
-        shift = torch.atanh(offset / height)
-        return (torch.tanh(z + shift) * height - offset) / self._half(z)
+        return (torch.tanh(z + self.shift) * self.height - self.offset) / self.middle
 
     def digits(self, latents: Tensor) -> Tensor:
         """round(b) + floor(L / 2)."""
-        half = self._half(latents)
-        top = (self.levels - 1).to(latents)
-        return torch.minimum((torch.round(latents * half) + half).clamp_min(0.0), top)
+        steps = torch.round(latents * self.middle) + self.middle
+        return torch.clamp(steps, self.origin.to(steps), self.top)
 
     def place(self, digits: Tensor) -> Tensor:
         """(d - floor(L / 2)) / floor(L / 2)."""
-        half = self._half(digits)
-        return (digits - half) / half
+        return (digits - self.middle) / self.middle
 
 
 class BinaryCube(Lattice):

@@ -132,8 +132,9 @@ class VectorQuantizer(Quantizer):
         if moves or (self.training and not codebook.initialized):
             self._prepare(z, weights, rules)
         table = codebook.searched()
+        codes: Tensor | None = None
         if getattr(self.assignment, "rounds", False):
-            chosen = self.assignment(z, codebook)
+            chosen, codes = self.assignment(z, codebook)  # computed: no rule moves them
         elif getattr(self.assignment, "uses_weights", False):  # a choice that latents share
             chosen = self.assignment(z, table, weights)
         else:
@@ -145,7 +146,8 @@ class VectorQuantizer(Quantizer):
                 for rule in rules:
                     rule.move(seen, codebook)
             table = codebook.searched()
-        batch = Batch(z, indices, table, codebook.rows(indices, table), weights, logits)
+        codes = codebook.rows(indices, table) if codes is None else codes
+        batch = Batch(z, indices, table, codes, weights, logits)
         loss, terms = self._losses(batch, rules)
         out = self.estimator(batch)
         for rule in rules:

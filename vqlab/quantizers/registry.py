@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import torch
 from torch import nn
@@ -17,6 +17,9 @@ from .frame import Quantizer
 from .initialisation import seeded
 from .quantizer import VectorQuantizer
 from .updates import Update
+
+if TYPE_CHECKING:
+    from .costs import Cost
 
 ASSIGNMENTS: dict[str, Callable[[], nn.Module]] = {"nearest": Nearest, "cosine": Cosine}
 ESTIMATORS: dict[str, Callable[[], nn.Module]] = {
@@ -69,6 +72,42 @@ class Method:
             p.name: p.default for p in signature.parameters.values() if p.kind is p.KEYWORD_ONLY
         }
 
+    @property
+    def cost(self) -> Cost:
+        """What it costs at a size where all are compared; counted once, in under a second."""
+        from .costs import cost  # which makes quantizers, by this table
+
+        return cost(self.name)
+
+
+class Methods(list[Method]):
+    """The lines of the table; ``print`` shows them with what each costs."""
+
+    def __str__(self) -> str:
+        rows: list[tuple[str, ...]] = [
+            ("method", "codebook", "assignment", "estimator", "update", *COLUMNS)
+        ]
+        rows += [
+            (m.name, m.codebook, m.assignment, m.estimator, m.update, *costs_of(m)) for m in self
+        ]
+        widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+        lines = ("  ".join(map(str.ljust, row, widths)).rstrip() for row in rows)
+        return "\n".join(lines)
+
+
+COLUMNS = ("trained", "kept", "products", "writes", "largest")
+
+
+def costs_of(line: Method) -> tuple[str, ...]:
+    """The columns of costs as text: two counts, then how often the work and array of ``vq``."""
+    ours, least = line.cost, method("vq").cost
+    ratios = (getattr(ours, name) / getattr(least, name) for name in COLUMNS[2:])
+    return (f"{ours.trained:,}", f"{ours.kept:,}", *(f"{_two_digits(r)} x" for r in ratios))
+
+
+def _two_digits(value: float) -> str:
+    return f"{float(f'{value:.2g}'):g}"
+
 
 _TABLE: dict[str, Method] = {}
 
@@ -88,9 +127,9 @@ def published(name: str, **line: Any) -> Callable[[Callable[..., Parts]], Callab
     return register
 
 
-def methods() -> list[Method]:
-    """The table of methods, in the order of the README."""
-    return list(_TABLE.values())
+def methods() -> Methods:
+    """The table of methods, in the order of the README; ``print`` shows it, with costs."""
+    return Methods(_TABLE.values())
 
 
 def method(name: str) -> Method:

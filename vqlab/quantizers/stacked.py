@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from itertools import chain
 from typing import Any, cast
 
 import torch
@@ -46,10 +47,8 @@ class Stack(Quantizer):
     @property
     def sizes(self) -> tuple[int, ...]:
         """K of each place in the indices' last axis."""
-        places: list[int] = []
-        for q in self.members:
-            places += q.sizes if isinstance(q, Stack) else [q.codebook_size]
-        return tuple(places)
+        each = (q.sizes if isinstance(q, Stack) else (q.codebook_size,) for q in self.members)
+        return tuple(chain.from_iterable(each))
 
     @property
     def codebook_size(self) -> int:
@@ -172,10 +171,8 @@ class Residual(Stack):
 
     def look_up(self, indices: Tensor) -> Tensor:
         """The sum of the codes (N, D) of indices (N, levels); -1 adds nothing."""
-        parts = []
-        for q, column in zip(self.members, indices.unbind(-1), strict=True):
-            parts.append(torch.where(column[:, None] < 0, 0.0, q.look_up(column.clamp_min(0))))
-        return torch.stack(parts).sum(0)
+        pairs = zip(self.members, indices.unbind(-1), strict=True)
+        return torch.stack([_codes(q, column) for q, column in pairs]).sum(0)
 
     def _depth(self, z: Tensor, shape: torch.Size) -> Tensor:
         """Levels in use for each latent, (N,)."""
@@ -239,15 +236,14 @@ class Grouped(Stack):
 
     def look_up(self, indices: Tensor) -> Tensor:
         """The codes (N, D) of indices (N, levels); zeros in a group where the index is -1."""
-        codes = []
         columns = indices.split([q.levels or 1 for q in self.members], -1)
-        for q, own in zip(self.members, columns, strict=True):
-            if q.levels is None:
-                chosen = q.look_up(own[:, 0].clamp_min(0))
-                codes.append(torch.where(own < 0, 0.0, chosen))
-            else:
-                codes.append(q.look_up(own))
+        pairs = zip(self.members, columns, strict=True)
+        codes = [_codes(q, own[:, 0]) if q.levels is None else q.look_up(own) for q, own in pairs]
         return torch.cat(codes, -1)
+
+
+def _codes(quantizer: Quantizer, column: Tensor) -> Tensor:
+    return _kept(quantizer.look_up(column.clamp_min(0)), column >= 0)
 
 
 def _kept(rows: Tensor, weights: Tensor) -> Tensor:

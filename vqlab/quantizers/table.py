@@ -12,9 +12,12 @@ from . import projected  # noqa: F401
 from . import lookup_free  # noqa: F401
 from . import bridge  # noqa: F401
 from . import anchors  # noqa: F401
+from . import reservoir  # noqa: F401
 from . import affine  # noqa: F401
 from . import transport  # noqa: F401
 from . import hyperbolic  # noqa: F401
 from . import ancestors  # noqa: F401
 from . import frequency  # noqa: F401
 from . import topology  # noqa: F401
+from . import words  # noqa: F401
+from . import adaptive  # noqa: F401

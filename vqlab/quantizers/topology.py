@@ -36,7 +36,8 @@ class SelfOrganizingMap(Competitive):
         ValueError: a grid of another size.
 
     Reference: Kohonen 1982, Biol. Cybern. 43, 59-69. There the neighbourhood is a set of grid
-    neighbours that shrinks; the Gaussian is later custom.
+    neighbours that shrinks; the Gaussian is later custom. We know both from later texts: the rule
+    with the Gaussian from course notes on Kohonen's map (G. Ferrer, Hendrix College).
     """
 
     def __init__(
@@ -85,7 +86,8 @@ class NeuralGas(Competitive):
         rate: epsilon, a number or a schedule. reach: lambda in ranks, likewise.
 
     Reference: Martinetz and Schulten 1991 (Artificial Neural Networks, 397-402); Martinetz,
-    Berkovich and Schulten 1993, IEEE Trans. Neural Networks 4(4), 558-569.
+    Berkovich and Schulten 1993, IEEE Trans. Neural Networks 4(4), 558-569. Known to us from H.
+    Hoffmann's thesis (2005, Sec. 2.2.4, Eq. 2.15: rule and schedules) and B. Fritzke's demogng.de.
     """
 
     def __init__(self, rate: float | Schedule = 0.5, reach: float | Schedule = 1.0) -> None:
@@ -140,7 +142,7 @@ def _annealed(start: float, end: float) -> Schedule:
     update="winner + grid neighbours",
     paper="Kohonen, Biol. Cybern. 43, 59-69",
     year=1982,
-    equation="from later texts",
+    equation="as course notes state it (Ferrer, Hendrix College)",
     note="Gaussian neighbourhood, its schedule (a quarter of the grid to 0.1) and the rate's: ours",
 )
 def _som(
@@ -169,7 +171,7 @@ def _som(
     update="all codes by rank",
     paper="Martinetz et al., IEEE Trans. Neural Networks 4(4), 558-569",
     year=1993,
-    equation="from later texts",
+    equation="as Hoffmann's thesis (2005, Eq. 2.15) and Fritzke's demogng.de state it",
     note="batches averaged (ours); its schedules run for 40,000 steps, constants suit a drift",
 )
 def _neural_gas(

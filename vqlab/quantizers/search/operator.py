@@ -6,6 +6,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.utils.flop_counter import register_flop_formula
 
 from .blocks import nearest_blocks
 from .checks import check
@@ -41,15 +42,15 @@ def nearest(latents: Tensor, codes: Tensor) -> Tensor:
         TypeError: dtypes that differ or are not real floating point.
     """
     check(latents, codes)
-    search = _nearest_code if torch.compiler.is_compiling() or _wrapped(latents, codes) else _search
+    search = _nearest_code if transformed(latents, codes) else _search
     return search(latents.detach(), codes.detach())
 
 
-def _wrapped(latents: Tensor, codes: Tensor) -> bool:
-    """Whether a transform, a mode or a subclass must see the search, through the dispatcher."""
+def transformed(*given: Tensor) -> bool:
+    """Whether a transform, a mode or a subclass must see an operator, through the dispatcher."""
     return (
-        type(latents) not in _PLAIN
-        or type(codes) not in _PLAIN
+        torch.compiler.is_compiling()
+        or any(type(tensor) not in _PLAIN for tensor in given)
         or torch._C._functorch.peek_interpreter_stack() is not None
         or torch._C._len_torch_dispatch_stack() > 0
     )
@@ -84,6 +85,12 @@ def _nearest_code(latents: Tensor, codes: Tensor) -> Tensor:
 @_nearest_code.register_fake
 def _(latents: Tensor, codes: Tensor) -> Tensor:
     return latents.new_empty(latents.shape[0], dtype=torch.int64)
+
+
+@register_flop_formula(torch.ops.vqlab.nearest_code)
+def _flops(latents: torch.Size, codes: torch.Size, *args: Any, **kwargs: Any) -> int:
+    # Every latent against every code, whichever way the search takes.
+    return 2 * latents[0] * codes[0] * codes[1]
 
 
 @_nearest_code.register_vmap
