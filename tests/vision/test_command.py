@@ -12,7 +12,7 @@ from vqlab.vision.command import CONFIGS, config_path, main  # noqa: E402
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore::UserWarning"),
-    pytest.mark.filterwarnings("ignore::DeprecationWarning:jsonargparse"),  # Lightning's older way
+    pytest.mark.filterwarnings("ignore::DeprecationWarning"),  # Lightning asks jsonargparse in an older way
 ]
 
 NAMES = sorted(path.stem for path in CONFIGS.glob("*.yaml"))
