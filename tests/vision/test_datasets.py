@@ -5,7 +5,7 @@ import pytest
 import torch
 from sklearn.datasets import load_digits, load_sample_image
 
-from vqlab.vision import Images, digits, photo_patches
+from vqlab.vision import Images, digits, drawn_faces, photo_patches, synthetic_faces
 from vqlab.vision.datasets import images_of
 
 
@@ -42,6 +42,11 @@ def test_a_seed_gives_one_split_and_another_seed_another(load):
     assert 0 <= load().train.min() and load().train.max() <= 1
 
 
+def test_drawn_faces_are_the_first_faces_each_once():
+    train, test = drawn_faces(50, 16)
+    assert train.shape == (40, 3, 16, 16) and test.shape == (10, 3, 16, 16)
+    ours = torch.cat([train, test]).numpy() * 255
+    assert np.array_equal(_sorted(np.round(ours)), _sorted(synthetic_faces(slice(0, 50), 16)))
 
 
 @pytest.mark.parametrize("size", [0, 428, 8.5])
@@ -58,8 +63,8 @@ def test_a_split_without_one_side_is_refused(share):
 
 def test_pictures_by_name_or_given():
     assert torch.equal(images_of("photos").test, photo_patches().test)
-    with pytest.raises(ValueError, match="digits, photos"):
-        images_of("faces")
+    with pytest.raises(ValueError, match="digits, photos, faces"):
+        images_of("cats")
     good = torch.rand(3, 1, 8, 8)
     for train, test in [(good[:, 0], good), (good, good[:0]), (good, torch.rand(2, 1, 8, 9))]:
         with pytest.raises(ValueError, match="N, C, H, W"):

@@ -93,13 +93,6 @@ def cell_sums(batch: Cells) -> Tensor:
     return summed(empty.index_add(0, batch.indices, z))
 
 
-def summed(values: Tensor) -> Tensor:
-    """The sum of ``values`` over all processes, so that every process makes the same move."""
-    if dist.is_available() and dist.is_initialized():
-        dist.all_reduce(values)
-    return values
-
-
 class Update(nn.Module):
     """A rule by which codes learn; each hook may stay as it is.
 

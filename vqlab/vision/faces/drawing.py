@@ -1,0 +1,123 @@
+"""The pictures: sitters in, tensors out."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from . import beards, eyes, hair, head, mouth, scene, worn
+from .attributes import Index, numbers
+from .canvas import Canvas, Plane
+from .sitters import Sitters, sitters
+
+FINE = 64  # smaller pictures are means over blocks of one at least so large
+PIXELS = 64 * FINE * FINE  # drawn at once
+CACHED = 16 * FINE * FINE  # of them, some planes of which fit a processor's cache
+
+
+def synthetic_faces(index: Index, resolution: int = 64, seed: int = 0) -> Tensor:
+    """Portraits drawn by formula, as many as wanted: the free stand-in for a set of photographs.
+
+    No photograph and no trained model is behind them: shapes with soft edges, shaded by Lambert's
+    law on an ellipsoid. They vary in pose, light, skin, hair, age, mood, glasses, beard, hat,
+    clothes and background (`attributes`), are far simpler than CelebA-HQ's photographs, and no
+    number measured on them is one of CelebA-HQ. Picture i has the same bits in every batch;
+    another resolution shows the same person.
+
+    Args:
+        index: the number of a face, a slice with an end, or a row of numbers, from 0.
+        resolution: height and width in pixels, 8 to 1024.
+        seed: of the whole endless set, 0 to 2**32 - 1.
+    Returns:
+        (N, 3, resolution, resolution) uint8, red, green and blue; one number gives N = 1.
+    Raises:
+        TypeError: an index or a resolution that is not whole.
+        ValueError: a negative index, a slice without an end, or a resolution out of range.
+
+    Source: ours.
+    """
+    row = numbers(index)
+    if isinstance(resolution, bool) or not isinstance(resolution, int | np.integer):
+        raise TypeError(f"resolution must be a whole number of pixels, got {resolution!r}")
+    if not 8 <= resolution <= 1024:
+        raise ValueError(f"resolution must be 8 to 1024 pixels, got {resolution}")
+    block = -(-FINE // int(resolution))
+    side = int(resolution) * block
+    count = max(1, PIXELS // side**2)
+    pictures = np.empty((len(row), 3, resolution, resolution), np.uint8)
+    everyone = sitters(row, seed)
+    # Alike ones together: what a batch has none of is not drawn, and its windows are narrow.
+    long, texture = hair.ends(everyone)[:, 0, 0] > 0.1, everyone.table["texture"]
+    order = np.lexsort((everyone.turn[:, 0, 0], texture, long))
+    for begin in range(0, len(row), count):
+        rows = order[begin : begin + count]
+        pictures[rows] = _drawn(everyone.take(rows), side, block)
+    return torch.from_numpy(pictures)
+
+
+def _drawn(who: Sitters, side: int, block: int) -> NDArray[np.uint8]:
+    canvas = _empty(who, side)
+    # What fills a picture is drawn on few at once, for the cache; small windows on many.
+    few = max(1, CACHED // side**2)
+    slices = [slice(begin, begin + few) for begin in range(0, len(who.size), few)]
+    manes = []
+    for rows in slices:
+        part, some = canvas.take(rows), who.take(rows)
+        scene.background(part, some)
+        mane = hair.region(part, some)
+        edge, tone = hair.spread(mane, some), hair.texture(mane, some)
+        hair.behind(mane, some, edge, tone)
+        manes.append((mane, some, edge, tone))
+        scene.body(part, some)
+    hair.bun(canvas, who)
+    head.ears(canvas, who)
+    worn.earrings(canvas, who)
+    skull = canvas.around(0.0, 0.02, 0.27, 0.34)
+    rho = head.outline(skull, who)
+    head.skin(skull, who, rho)
+    head.cheeks(canvas, who)
+    head.lines(canvas, who)
+    head.nose(canvas, who)
+    beards.beard(skull, who, rho)
+    mouth.mouth(canvas, who)
+    eyes.eyes(canvas, who)
+    eyes.brows(canvas, who)
+    worn.glasses(canvas, who)
+    for mane, some, edge, tone in manes:
+        hair.before(mane, some, edge, tone)
+    worn.hats(canvas, who)
+    image = canvas.image
+    image *= who.tint
+    if block > 1:
+        image = _pooled(image, block)
+    image *= 255
+    image += 0.5
+    return np.clip(image, 0, 255, out=image).astype(np.uint8)
+
+
+def _empty(who: Sitters, side: int) -> Canvas:
+    count = len(who.size)
+    middle = (np.arange(side, dtype=np.float32) + np.float32(0.5)) / np.float32(side)
+    x, y = middle[None, None, :], middle[None, :, None]
+    cosine = 1 / np.sqrt(1 + who.lean * who.lean)
+    sine = who.lean * cosine
+    across, down = x - who.at[0], y - who.at[1]
+    u = (across * cosine + down * sine) / who.size
+    v = (down * cosine - across * sine) / who.size
+    image = np.empty((count, 3, side, side), np.float32)
+    pose = (*who.at, who.size, cosine, sine)
+    return Canvas(image, u, v, x, y, who.size * np.float32(side), pose, side)
+
+
+def _pooled(image: Plane, block: int) -> Plane:
+    """Means over blocks, added up in a fixed order."""
+    rows = image[:, :, ::block].copy()
+    for k in range(1, block):
+        rows += image[:, :, k::block]
+    total: Plane = rows[..., ::block].copy()
+    for k in range(1, block):
+        total += rows[..., k::block]
+    total /= block * block
+    return total
