@@ -20,14 +20,16 @@ NAMES = sorted(path.stem for path in CONFIGS.glob("*.yaml"))
 SMALL = {
     "digits": ["--model.network_options", '{"width": 8}'],
     "paper": ["--model.network_options", '{"width": 8, "outer": 8, "blocks": 1}',
-              "--data.options", '{"size": 64}', "--model.codebook_size", "64", "--model.dim", "8",
+              "--data.options", '{"count": 60, "resolution": 64}', "--model.codebook_size", "64", "--model.dim", "8",
               "--data.batch", "4"],
     "vqgan": ["--model.network_options", '{"width": 8, "multiples": [1, 2], "blocks": 1, "groups": 4}',
               "--model.codebook_size", "64", "--model.dim", "8", "--data.batch", "4",
+              "--data.options", '{"count": 60, "resolution": 64}',
               "--model.perceptual", "0", "--model.judge_options", '{"width": 8, "layers": 2}'],
     "followup": ["--model.network_options",
                  '{"width": 8, "multiples": [1, 1, 1, 2], "blocks": 1, "groups": 4}',
                  "--model.codebook_size", "64", "--model.dim", "8", "--data.batch", "4",
+                 "--data.options", '{"count": 30, "resolution": 128}',
                  "--model.perceptual", "0", "--model.judge_options", '{"width": 8, "layers": 2}'],
 }  # fmt: skip
 

@@ -15,7 +15,8 @@ from .finite import finite
 from .neighbours import BLOCK, distances
 from .registry import Parts, published
 from .search import nearest
-from .updates import Cells, cell_sums, summed
+from .processes import summed
+from .updates import Cells, cell_sums
 
 WINDOW = 0.95  # decay by step of what is known of the drift
 SLOWEST = 0.02  # share of its innovation that a group follows at least, so that it finds its mean

@@ -12,7 +12,8 @@ from .codebooks import Codebook
 from .estimators import LookAhead
 from .initialisation import seeded
 from .registry import Parts, published
-from .updates import CodebookLoss, Update, summed
+from .processes import summed
+from .updates import CodebookLoss, Update
 
 
 class MatchedCodebook(Codebook):

@@ -23,6 +23,13 @@ def summed(values: Tensor) -> Tensor:
     return values
 
 
+def agreed(values: Tensor) -> Tensor:
+    """The first process's ``values``, on every process: their seeds may differ."""
+    if several():
+        dist.broadcast(values, 0)
+    return values
+
+
 def gathered(rows: Tensor) -> Tensor:
     """All processes' rows (N_r, D), one after the other; their numbers may differ, or be zero."""
     if not several():

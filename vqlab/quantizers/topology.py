@@ -13,7 +13,8 @@ from .codebooks import Codebook, Table
 from .neighbours import BLOCK, distances
 from .registry import Parts, published
 from .schedules import Exponential, Schedule, as_schedule
-from .updates import Cells, cell_sums, summed
+from .processes import summed
+from .updates import Cells, cell_sums
 
 # Presentations over which the classical schedules run down; here, training steps.
 PRESENTATIONS = 40_000

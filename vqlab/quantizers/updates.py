@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 import torch
-import torch.distributed as dist
 from torch import Tensor, nn
 
 from .codebooks import Codebook, Table
+from .processes import summed
 
 # The functional form checks and broadcasts shapes in Python, half the cost of a toy's loss.
 _mse = torch.ops.aten.mse_loss
