@@ -79,5 +79,7 @@ def run(words, folder, **options):
     process.join(120)
     if process.exitcode is None:
         process.kill()
-        raise AssertionError("the training hangs: " + (Path(folder) / "log.txt").read_text()[-2000:])
+        raise AssertionError(
+            "the training hangs: " + (Path(folder) / "log.txt").read_text()[-2000:]
+        )
     return process.exitcode

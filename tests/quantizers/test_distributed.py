@@ -79,7 +79,12 @@ def test_every_process_holds_the_same_codes(tmp_path, name):
 CASES = {
     "ema": {"init": "kmeans"},
     "ema-revival": {"init": "first-batch", "threshold": 0.5, "use_decay": 0.5, "noise": 0.1},
-    "ema-revival active": {"init": "normal", "threshold": 0.5, "use_decay": 0.5, "source": "active"},
+    "ema-revival active": {
+        "init": "normal",
+        "threshold": 0.5,
+        "use_decay": 0.5,
+        "source": "active",
+    },
     "nsvq": {"init": "kmeans", "form": "followup"},
     "vq": {"init": "lbg"},
 }

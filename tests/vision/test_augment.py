@@ -94,7 +94,8 @@ def test_a_flip_mirrors_every_second_picture():
 
 
 @pytest.mark.parametrize(
-    "wrong", [{"scale": 0}, {"ratio": 1.5}, {"brightness": 2}, {"noise": -1}, {"angle": float("nan")}]
+    "wrong",
+    [{"scale": 0}, {"ratio": 1.5}, {"brightness": 2}, {"noise": -1}, {"angle": float("nan")}],
 )
 def test_changes_out_of_range_are_refused(wrong):
     with pytest.raises(ValueError, match=next(iter(wrong))):

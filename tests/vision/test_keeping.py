@@ -87,9 +87,9 @@ class Full:
 def test_a_full_disk_leaves_what_was_there(tmp_path, monkeypatch):
     io, path = SealedCheckpoints(), tmp_path / "step-1.ckpt"
     io.save_checkpoint({"x": torch.zeros(1000), "global_step": 1}, path)
+    real = checkpoints._Hashing
     for target in (path, tmp_path / "step-2.ckpt"):
         with monkeypatch.context() as patched:
-            real = checkpoints._Hashing
             patched.setattr(checkpoints, "_Hashing", lambda file: real(Full(file, 3000)))
             with pytest.raises(OSError, match="No space left.*those written before it are whole"):
                 io.save_checkpoint({"x": torch.ones(1000)}, target)
@@ -98,7 +98,7 @@ def test_a_full_disk_leaves_what_was_there(tmp_path, monkeypatch):
         assert torch.equal(io.load_checkpoint(path)["x"], torch.zeros(1000))
 
 
-def test_training_on_a_full_disk_ends_with_one_sentence_and_can_go_on(images, tmp_path, monkeypatch):
+def test_training_on_a_full_disk_ends_in_one_sentence_and_goes_on(images, tmp_path, monkeypatch):
     real, written = checkpoints._Hashing, []
 
     def hashing(file):

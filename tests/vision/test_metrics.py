@@ -20,7 +20,9 @@ from vqlab.vision.metrics import (  # noqa: E402
 
 def two(count=6, side=48, channels=3, seed=0):
     x = torch.rand(count, channels, side, side, generator=torch.Generator().manual_seed(seed))
-    return x, (x + 0.2 * torch.rand(x.shape, generator=torch.Generator().manual_seed(1))).clamp(0, 1)
+    return x, (x + 0.2 * torch.rand(x.shape, generator=torch.Generator().manual_seed(1))).clamp(
+        0, 1
+    )
 
 
 def test_psnr_is_of_the_mean_error_of_the_whole_set_with_a_range_of_one():

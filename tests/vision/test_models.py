@@ -44,7 +44,9 @@ def test_the_resnet_halves_between_resolutions(multiples, attention):
     assert out.images.shape == pictures.shape
     assert 0 <= out.images.min() and out.images.max() <= 1
     (out.images.mean() + out.loss).backward()
-    assert all(p.grad is not None for p in [*model.encoder.parameters(), *model.decoder.parameters()])
+    assert all(
+        p.grad is not None for p in [*model.encoder.parameters(), *model.decoder.parameters()]
+    )
     blocks = sum(type(m).__name__ == "NormedResidual" for m in model.modules())
     assert blocks == len(multiples) * (1 + 2) + 2 * 2  # one an encoder's resolution, one more back
     assert model.last_layer.shape[0] == 3

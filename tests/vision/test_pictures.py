@@ -7,7 +7,8 @@ import torch
 pytest.importorskip("lightning", reason="training needs the extra 'train'")
 
 from vqlab.vision import Augment, Images  # noqa: E402
-from vqlab.vision.data import Batches, Parts, Pictures, as_floats  # noqa: E402
+from vqlab.vision.batches import Batches  # noqa: E402
+from vqlab.vision.data import Parts, Pictures, as_floats  # noqa: E402
 
 
 def numbers(batches):
@@ -109,8 +110,12 @@ def test_any_source_by_index_will_do(tmp_path):
 
 
 def test_what_cannot_be_is_refused(images):
-    for wrong, words in [({"source": "celeba"}, "unknown source"), ({"batch": 0}, "batch must"),
-                         ({"val_share": 1.0}, "val_share"), ({"size": 0}, "size must")]:  # fmt: skip
+    for wrong, words in [
+        ({"source": "celeba"}, "unknown source"),
+        ({"batch": 0}, "batch must"),
+        ({"val_share": 1.0}, "val_share"),
+        ({"size": 0}, "size must"),
+    ]:
         with pytest.raises(ValueError, match=words):
             Pictures(**wrong)
     with pytest.raises(ValueError, match="as many training pictures"):

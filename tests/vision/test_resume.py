@@ -22,7 +22,7 @@ WORDS = [
     "--model.codebook_size", "32", "--model.network_options", '{"width": 8}',
     "--trainer.logger", "false", "--trainer.enable_progress_bar", "false",
     "--trainer.callbacks", "vqlab.vision.keeping.Latest", "--trainer.callbacks.steps", "4",
-    "--trainer.callbacks+", "vqlab.vision.watching.Record", "--trainer.callbacks.latents", "64",
+    "--trainer.callbacks+", "vqlab.vision.record.Record", "--trainer.callbacks.latents", "64",
     "--trainer.callbacks+", "vqlab.vision.schedule.FreezeAndRefine",
     "--trainer.callbacks.patience", "1", "--trainer.callbacks.warmup", "1",
 ]  # fmt: skip
@@ -108,6 +108,30 @@ def test_a_torn_checkpoint_or_seal_is_passed_over(undisturbed, tmp_path):
     assert newest(last.parent).name == "step-8.ckpt"
     assert run([*words(), "--resume", "true"], tmp_path) == 0
     ends_alike(tmp_path, undisturbed)
+
+
+def test_two_optimizers_resume_alike(tmp_path):
+    common = [
+        "fit", "--config", "vqgan", "--trainer.max_steps", "7", "--data.batch", "8",
+        "--data.options", '{"count": 40, "resolution": 16}', "--data.size", "16",
+        "--model.codebook_size", "16", "--model.dim", "4", "--model.perceptual", "0",
+        "--model.network_options",
+        '{"width": 4, "multiples": [1, 2], "blocks": 1, "groups": 2}',
+        "--model.judge_options", '{"width": 4, "layers": 1}', "--model.gamma", "0.5",
+        "--trainer.logger", "false", "--trainer.enable_progress_bar", "false",
+        "--trainer.callbacks", "vqlab.vision.keeping.Latest", "--trainer.callbacks.steps", "3",
+    ]  # fmt: skip
+    killed = [*common, "--trainer.callbacks+", "training_process.Kill",
+              "--trainer.callbacks.step", "5"]  # fmt: skip
+    assert run(common, tmp_path / "whole") == 0
+    assert run(killed, tmp_path / "halved") == -signal.SIGKILL
+    assert newest(tmp_path / "halved/runs/vqgan/checkpoints").name == "step-3.ckpt"
+    assert run([*common, "--resume", "true"], tmp_path / "halved") == 0
+    ends = [tmp_path / name / "runs/vqgan/checkpoints/step-7.ckpt" for name in ("whole", "halved")]
+    one, other = (torch.load(path, weights_only=True) for path in ends)
+    for part in ("state_dict", "optimizer_states", "lr_schedulers"):
+        same(one[part], other[part])
+    assert any(key.startswith("judge") for key in one["state_dict"])
 
 
 def test_the_draws_had_something_to_decide(undisturbed):

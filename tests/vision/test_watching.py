@@ -13,7 +13,8 @@ from vqlab.drift import replay  # noqa: E402
 from vqlab.measure import kmeans_optimum  # noqa: E402
 from vqlab.vision.data import Pictures  # noqa: E402
 from vqlab.vision.module import Reconstructor  # noqa: E402
-from vqlab.vision.watching import AgainstKMeans, Drift, Record  # noqa: E402
+from vqlab.vision.record import Record  # noqa: E402
+from vqlab.vision.watching import AgainstKMeans, Drift  # noqa: E402
 
 pytestmark = pytest.mark.filterwarnings("ignore::UserWarning")
 
@@ -60,7 +61,9 @@ def test_drift_and_churn_are_those_of_one_step(images, tmp_path):
 
     class Logged(L.Callback):
         def on_train_batch_end(self, trainer, *args):
-            logged.append([float(trainer.callback_metrics[f"train/{n}"]) for n in ("drift", "churn")])
+            logged.append(
+                [float(trainer.callback_metrics[f"train/{n}"]) for n in ("drift", "churn")]
+            )
 
     fit(images, tmp_path, Look(), Drift(every=2, pictures=4), Logged())
     for step, drift, churn in found:

@@ -11,8 +11,8 @@ from torch import Tensor, nn
 from .codebooks import Codebook
 from .estimators import LookAhead
 from .initialisation import seeded
-from .registry import Parts, published
 from .processes import summed
+from .registry import Parts, published
 from .updates import CodebookLoss, Update
 
 

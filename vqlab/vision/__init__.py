@@ -1,7 +1,8 @@
 """Pictures: a small autoencoder, its training, and a recording of how its latents move.
 
 Training with Lightning (``python -m vqlab.vision.train``) is in files of its own, which need the
-extra packages: module, adversarial, data, metrics, keeping, schedule, watching, command.
+extra packages: module, adversarial, data, metrics, keeping, schedule, watching, record,
+command.
 """
 
 from .augment import Augment

@@ -69,7 +69,7 @@ class AdversarialReconstructor(Reconstructor):
         if self.perceptual and stage == "fit" and not self._eyes:
             self._eyes.append(Perceptual("vgg", self._perceptual_weights))
 
-    def training_step(self, pictures: Tensor, batch_idx: int) -> None:  # type: ignore[override]
+    def training_step(self, pictures: Tensor, batch_idx: int) -> None:
         """One step of the autoencoder, then one of the judge, on the same pictures."""
         optimizers = self.optimizers()
         both = optimizers if isinstance(optimizers, list) else [optimizers]
@@ -114,11 +114,10 @@ class AdversarialReconstructor(Reconstructor):
 
     def on_train_epoch_end(self) -> None:
         """The rate's decay, which Lightning leaves to us where two optimizers move."""
-        rates = self.lr_schedulers()
-        assert rates is not None and not isinstance(rates, list)
+        rates: Any = self.lr_schedulers()
         whole = self.trainer.is_last_batch
         if whole and rates.last_epoch <= self.current_epoch:  # else resumed at this epoch's end
-            rates.step()  # type: ignore[call-arg]
+            rates.step()
 
 
 def _nothing() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from itertools import pairwise
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import torch
 from torch import Tensor, nn
@@ -106,8 +106,7 @@ class Autoencoder(nn.Module):
     @property
     def last_layer(self) -> nn.Parameter:
         """Weights of the decoder's last layer, where the losses of a picture meet."""
-        weight: nn.Parameter = self.decoder[-1].weight
-        return weight
+        return cast(nn.Parameter, self.decoder[-1].weight)
 
     def insert(self, quantizer: Quantizer | None) -> None:
         """Puts a quantizer into the middle, or takes it out (None).

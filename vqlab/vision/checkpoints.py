@@ -89,7 +89,7 @@ class SealedCheckpoints(CheckpointIO):
 
 
 def whole(path: str | Path) -> bool:
-    """Whether a checkpoint is as long as, and what, its seal says; False without a readable seal."""
+    """Whether a checkpoint is what its seal says; False without a readable seal."""
     try:
         seal = json.loads(_seal_of(Path(path)).read_text())
         if Path(path).stat().st_size != seal["bytes"]:
@@ -130,7 +130,8 @@ def plain(value: Any) -> Any:
     if isinstance(value, os.PathLike):
         return os.fspath(value)
     raise TypeError(
-        f"a checkpoint holds tensors and plain types only, got {type(value).__name__}: {value!r:.80}"
+        f"a checkpoint holds tensors and plain types only, got {type(value).__name__}: "
+        f"{value!r:.80}"
     )
 
 

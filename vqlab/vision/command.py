@@ -75,8 +75,8 @@ class CommandLine(LightningCLI):
             config["ckpt_path"] = None if found is None else str(found)
         elif found is not None and config["ckpt_path"] is None:
             raise ValueError(
-                f"{folder} holds checkpoints of an earlier run: add --resume true to go on, or name "
-                "another folder with --trainer.default_root_dir"
+                f"{folder} holds checkpoints of an earlier run: add --resume true to go on, or "
+                "name another folder with --trainer.default_root_dir"
             )
 
 

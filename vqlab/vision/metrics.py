@@ -136,14 +136,12 @@ class MeanLPIPS(Metric):
         return (self.total / self.count).float()
 
 
-def frechet(
-    weights: str | Path | None = None, extractor: nn.Module | None = None
-) -> Metric:
+def frechet(weights: str | Path | None = None, extractor: nn.Module | None = None) -> Metric:
     """rFID: the Frechet distance of Inception features of drawn pictures from those of the targets.
 
     Statistics of both sides are those of the pictures given since the last reset, never of an
-    earlier set (``reset_real_features``); pictures are floats in [0, 1]. The value grows as pictures
-    get fewer: give their number, and compare at equal numbers only.
+    earlier set (``reset_real_features``); pictures are floats in [0, 1]. The value grows as
+    pictures get fewer: give their number, and compare at equal numbers only.
 
     Args:
         weights: file of Inception's weights as torch-fidelity names them; None downloads it.

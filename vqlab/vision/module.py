@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from collections.abc import Callable
+from typing import Any, Literal, cast
 
 import torch
 from torch import Tensor, nn
@@ -20,8 +21,12 @@ except ImportError as error:
     raise ImportError(LIGHTNING) from error
 from .metrics import CodeUse, MeanLPIPS, frechet, likeness
 
-NETWORKS = {"small": Autoencoder, "paper": paper_autoencoder, "resnet": ResnetAutoencoder}
-LOSSES = {"mse": mse_loss, "l1": l1_loss}
+NETWORKS: dict[str, Callable[..., Autoencoder]] = {
+    "small": Autoencoder,
+    "paper": paper_autoencoder,
+    "resnet": ResnetAutoencoder,
+}
+LOSSES: dict[str, Callable[[Tensor, Tensor], Tensor]] = {"mse": mse_loss, "l1": l1_loss}
 
 
 class Reconstructor(L.LightningModule):
@@ -107,7 +112,7 @@ class Reconstructor(L.LightningModule):
                 extra["rfid"] = frechet(_path(self._wanted["rfid"]))
             self.measures[part] = nn.ModuleDict(extra)
 
-    def training_step(self, pictures: Tensor, batch_idx: int) -> Tensor:
+    def training_step(self, pictures: Tensor, batch_idx: int) -> Tensor | None:
         """The loss of one batch."""
         out = self.model(pictures)
         error = self.difference(out.images, pictures)
@@ -121,22 +126,25 @@ class Reconstructor(L.LightningModule):
         self.log(next(iter(values)), values.pop(next(iter(values))), prog_bar=True)
         self.log_dict(values)
 
-    def validation_step(self, pictures: Tensor, batch_idx: int) -> Reconstruction:
-        """Adds a batch to the metrics."""
+    def validation_step(self, pictures: Tensor, batch_idx: int) -> dict[str, Any]:
+        """Adds a batch to the metrics; its latents and indices, for callbacks."""
         return self._measure("val", pictures)
 
-    def test_step(self, pictures: Tensor, batch_idx: int) -> Reconstruction:
-        """Adds a batch to the metrics."""
+    def test_step(self, pictures: Tensor, batch_idx: int) -> dict[str, Any]:
+        """Adds a batch to the metrics; its latents and indices, for callbacks."""
         return self._measure("test", pictures)
 
-    def _measure(self, part: str, pictures: Tensor) -> Reconstruction:
+    def _metrics(self, part: str) -> dict[str, Any]:
+        return dict(cast(nn.ModuleDict, self.measures[part]).items())
+
+    def _measure(self, part: str, pictures: Tensor) -> dict[str, Any]:
         out = self.model(pictures)
         drawn = out.images.float()
-        measures = self.measures[part]
-        assert isinstance(measures, nn.ModuleDict)
-        if "psnr" not in measures:  # what fits depends on the size of the pictures
-            measures.update({k: m.to(self.device) for k, m in likeness(min(drawn.shape[2:])).items()})
-        for name, metric in measures.items():
+        if "psnr" not in self._metrics(part):  # what fits depends on the size of the pictures
+            found = likeness(min(drawn.shape[2:]))
+            cast(nn.ModuleDict, self.measures[part]).update(found)
+            self.measures.to(self.device)
+        for name, metric in self._metrics(part).items():
             if name == "use":
                 metric.update(out.indices)
             elif name == "rfid":
@@ -149,7 +157,7 @@ class Reconstructor(L.LightningModule):
             {f"{part}/{k}": v for k, v in losses.items()},
             batch_size=len(pictures), on_epoch=True, sync_dist=True,
         )  # fmt: skip
-        return out
+        return {"latents": out.latents, "indices": out.indices}
 
     def on_validation_epoch_end(self) -> None:
         """Logs what was measured over the whole validation set."""
@@ -160,9 +168,7 @@ class Reconstructor(L.LightningModule):
         self._report("test")
 
     def _report(self, part: str) -> None:
-        measures = self.measures[part]
-        assert isinstance(measures, nn.ModuleDict)
-        for name, metric in measures.items():
+        for name, metric in self._metrics(part).items():
             value = metric.compute()
             values = value if isinstance(value, dict) else {name: value}
             for key, number in values.items():

@@ -16,10 +16,10 @@ URLS = {
     "alex": "https://download.pytorch.org/models/alexnet-owt-7be5be79.pth",
 }
 # Channels of the convolutions; "M" is a pooling, "|" a place where features are compared.
-_VGG = [64, 64, "|", "M", 128, 128, "|", "M", 256, 256, 256, "|", "M", 512, 512, 512, "|", "M",
-        512, 512, 512, "|"]  # fmt: skip
-_ALEX = [(64, 11, 4, 2), "|", "M", (192, 5, 1, 2), "|", "M", (384, 3, 1, 1), "|", (256, 3, 1, 1),
-         "|", (256, 3, 1, 1), "|"]  # fmt: skip
+_VGG: list[object] = [64, 64, "|", "M", 128, 128, "|", "M", 256, 256, 256, "|", "M",
+                      512, 512, 512, "|", "M", 512, 512, 512, "|"]  # fmt: skip
+_ALEX: list[object] = [(64, 11, 4, 2), "|", "M", (192, 5, 1, 2), "|", "M", (384, 3, 1, 1), "|",
+                       (256, 3, 1, 1), "|", (256, 3, 1, 1), "|"]  # fmt: skip
 _PLANS: dict[str, list[object]] = {"vgg": _VGG, "alex": _ALEX}
 _POOL = {"vgg": (2, 2), "alex": (3, 2)}
 # The colours that the networks were trained on, in units of [-1, 1].
@@ -49,6 +49,9 @@ class Perceptual(nn.Module):
     Reference: Zhang et al. 2018 (arXiv 1801.03924), version 0.1 of its weights.
     """
 
+    shift: Tensor
+    scale: Tensor
+
     def __init__(
         self, net: Net = "vgg", weights: str | Path | None = None, heads: str | Path | None = None
     ) -> None:
@@ -63,7 +66,8 @@ class Perceptual(nn.Module):
         self.requires_grad_(False).eval()
 
     def _load(self, net: str, network: Mapping[str, Tensor], heads: Mapping[str, Tensor]) -> None:
-        convolutions = [m for part in self.parts for m in part if isinstance(m, nn.Conv2d)]
+        layers = [m for part in self.parts for m in part.children()]
+        convolutions = [m for m in layers if isinstance(m, nn.Conv2d)]
         names = [n.removesuffix(".weight") for n in network if n.endswith(".weight")]
         names = [n for n in names if n.startswith("features.") and network[n + ".weight"].ndim == 4]
         names.sort(key=lambda n: int(n.split(".")[1]))

@@ -64,7 +64,7 @@ class FreezeAndRefine(L.Callback):
             self.total += float(trainer.callback_metrics["train/commitment"])
             self.batches += 1
 
-    def on_train_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+    def on_train_epoch_end(self, trainer: L.Trainer, pl_module: Any) -> None:
         """Decides on the stage of the next epoch."""
         if not trainer.is_last_batch or trainer.current_epoch == self.closed:
             return  # stopped within the epoch; or resumed at its end, which is then closed again
