@@ -22,7 +22,7 @@ class Kill(L.Callback):
         step: at which step. place: "step", "validation" or "writing".
     """
 
-    def __init__(self, step: int, place: str = "step", number: int = signal.SIGKILL) -> None:
+    def __init__(self, step: int, place: str = "step", number: int = int(signal.SIGKILL)) -> None:
         self.step, self.place, self.number = step, place, number
 
     def on_before_optimizer_step(self, trainer, *args):
