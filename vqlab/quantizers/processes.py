@@ -66,6 +66,8 @@ def chosen(draw: Tensor, rows: Tensor, weights: Tensor | None) -> tuple[Tensor, 
 
 def spread(rows: Tensor) -> Tensor:
     """Standard deviation (D,) of all processes' rows (N, D), per coordinate."""
+    if not several():
+        return rows.std(0, correction=0)
     count = summed(rows.new_tensor(float(len(rows)))).clamp_min(1)
     mean = summed(rows.sum(0)) / count
     return (summed((rows - mean).square().sum(0)) / count).sqrt()

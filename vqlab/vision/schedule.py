@@ -31,6 +31,9 @@ class FreezeAndRefine(L.Callback):
     It needs no particular method: dense losses (``nsvq`` with ``form: followup``) and replacement
     (``ema-revival``) are switched off where the quantizer has them.
 
+    Several processes need the strategy ``ddp_find_unused_parameters_true``: a frozen encoder sends
+    no gradients to be averaged.
+
     Args:
         patience: epochs without a new lowest commitment loss (10 in the paper).
         warmup: epochs of the second stage (its length is not known; ours).
@@ -80,7 +83,7 @@ class FreezeAndRefine(L.Callback):
             if self.stage == "warm-up" and self.epochs >= self.warmup:
                 self.stage, self.epochs = "refinement", 0
         self._apply(pl_module)
-        pl_module.log("train/stage", float(STAGES.index(self.stage)))
+        pl_module.log("train/stage", float(STAGES.index(self.stage)), sync_dist=True)
 
     def advance(self, commitment: float) -> None:
         """Takes an epoch's mean commitment loss into account."""
