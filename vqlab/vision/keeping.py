@@ -127,6 +127,8 @@ class Best(ModelCheckpoint):
         ValueError: a number of which the better way is not known.
     """
 
+    dirpath: Any
+
     def __init__(self, monitor: str = "val/psnr", keep: int = 1, folder: str | None = None) -> None:
         name = monitor.replace("/", "-")
         super().__init__(
