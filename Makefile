@@ -13,11 +13,11 @@ PY := $(VENV)/bin/python
 RECIPE := pyproject.toml .constraints.txt .make/setup.sh
 
 .DEFAULT_GOAL := help
-.PHONY: help lab test bench check notebooks readme picture lock clean
+.PHONY: help lab test bench check notebooks leaderboard readme picture lock clean
 
 help:  ## list the targets
 	@echo "vqlab: a laboratory for vector quantization and codebook collapse"
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' Makefile
 
 lab: $(VENV)/.has-lab  ## set up, then open JupyterLab on the first lesson (ARGS="--no-browser --port 8890")
 	@$(PY) .make/lab.py $(ARGS)
@@ -33,6 +33,9 @@ check: $(VENV)/.has-test  ## ruff and mypy
 
 notebooks: $(VENV)/.has-authoring  ## run the lessons and store their outputs (ONLY=02_drift for one)
 	@$(PY) .make/notebooks.py $(ONLY)
+
+leaderboard: $(VENV)/.has-lab  ## run every method on every motion again, into data/ (ARGS="--seeds 2")
+	@OMP_NUM_THREADS=1 $(PY) -m vqlab.leaderboard $(ARGS)
 
 readme: $(VENV)/.has-test  ## rewrite the README's tables from the code and the lessons
 	@$(PY) .make/readme.py

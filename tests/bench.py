@@ -1,4 +1,4 @@
-"""The speed table: `make bench`, or `python tests/bench.py [search|plane|step|faces]` for a part.
+"""The speed table: `make bench`, or for a part `python tests/bench.py [search|plane|step|toy|…]`.
 
 Each line is a median over rounds in which other processes took less than 6 % of the processor (the
 three quietest where there are too few); bars are ratios within a round, or MiB, µs or s. Nothing

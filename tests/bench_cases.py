@@ -12,16 +12,17 @@ from typing import Any
 
 import numpy as np
 import torch
-from bench_clock import contest, extra_memory
+from bench_clock import Neighbours, contest, extra_memory
 from bench_methods import methods
 
 import vqlab
 from vqlab.drift.motions import make_motion
 from vqlab.drift.sources import make_source
+from vqlab.measure.watch import Hook
 from vqlab.quantizers.search import nearest
 from vqlab.quantizers.search.blocks import nearest_blocks
 from vqlab.quantizers.search.filters import half_is_fast
-from vqlab.vision import synthetic_faces
+from vqlab.vision import Autoencoder, synthetic_faces
 
 try:
     import faiss
@@ -219,6 +220,60 @@ def toy(budget: float) -> Iterator[Line]:
         yield line(name, wall, *bars)
 
 
+def monitor(budget: float) -> Iterator[Line]:
+    """A training step of a small convolutional autoencoder, with a monitor on it and without."""
+    pictures = torch.rand(16, 3, 32, 32, generator=torch.Generator().manual_seed(0))
+
+    def stepper(watched: bool) -> tuple[Callable[[], None], Any]:
+        quantizer = vqlab.make("vq", 64, 1024, channel_first=True, seed=0)
+        model = Autoencoder(3, 64, quantizer, width=32, halvings=2, seed=0)
+        optimizer = torch.optim.Adam(model.parameters(), fused=True)
+        model.train()
+
+        def step() -> None:
+            out = model(pictures)
+            optimizer.zero_grad()
+            ((out.images - pictures).square().mean() + out.loss).backward()
+            optimizer.step()
+
+        return step, vqlab.CodebookMonitor(model) if watched else None
+
+    (plain, _), (watched, seen) = stepper(False), stepper(True)
+    within = [0.0]  # seconds in the hooks, by step
+    hook = Hook.__call__
+
+    def timed(self: Hook, *given: Any) -> None:
+        start = time.perf_counter()
+        hook(self, *given)
+        within[-1] += time.perf_counter() - start
+
+    plain()  # what is loaded at the first call
+    times: dict[Callable[[], None], list[float]] = {plain: [], watched: []}
+    busy, begin = Neighbours(), time.perf_counter()
+    Hook.__call__ = timed  # type: ignore[method-assign]
+    while time.perf_counter() - begin < budget:
+        for job in (plain, watched) if len(times[plain]) % 2 else (watched, plain):
+            start = time.perf_counter()
+            job()
+            times[job].append(time.perf_counter() - start)
+        within.append(0.0)
+    Hook.__call__ = hook  # type: ignore[method-assign]
+    count, share = len(times[plain]), busy.share()
+    alone, both = sum(times[plain]), sum(times[watched])
+    yield line(f"each of {count} steps without", alone / count, busy=share)
+    # The difference of two sums is at the mercy of neighbours; the seconds in the hooks are not.
+    yield line("with a monitor", both / count, ("without", both / alone, float("inf")))
+    yield line("within its hooks", sum(within) / count, ("all steps", sum(within) / alone, 0.03))
+    half = count // 2
+    late = sum(within[half:]), sum(times[plain][half:])
+    yield line("likewise, second half of the steps", late[0] / (count - half),
+               ("these steps", late[0] / late[1], 0.03))  # fmt: skip
+    one = seen.watched[0]
+    parts = contest({"count": one.count, "frame": one.keep}, 2.0)
+    yield line("a monitor's counting", parts.median("count"))
+    yield line("a monitor's frame", parts.median("frame"))
+
+
 def _beside_a_busy_neighbour() -> Iterator[Line]:
     ratios, alone = [], []
     for _ in range(5):
@@ -265,5 +320,9 @@ CASES: dict[str, tuple[str, Callable[[], Iterator[Line]]]] = {
         for shape, budget in zip(STEPS, (2, 8), strict=True)
     },
     "faces": ("Drawn faces, µs each", partial(faces, 6)),
+    "monitor": (
+        "Monitor on a training step of an autoencoder, (N, D, K) = (1024, 64, 1024)",
+        partial(monitor, 30),
+    ),
     "toy": ("Simulation, 512 points and 64 codes in the plane, 1,000 steps", partial(toy, 8)),
 }

@@ -64,3 +64,13 @@ def test_bad_input_is_refused(run: Run) -> None:
         margin([[0.0, 0]], [[1.0]])
     with pytest.raises(ValueError, match="NaN or Inf"):
         half_gap([[np.nan]])
+
+
+def test_the_gap_of_some_codes_is_that_of_all(monkeypatch):
+    codes = np.random.default_rng(0).normal(size=(50, 3))
+    distance = np.linalg.norm(codes[:, None] - codes, axis=-1) + np.diag(np.full(50, np.inf))
+    np.testing.assert_allclose(half_gap(codes), distance.min(1) / 2)
+    monkeypatch.setattr("vqlab.measure.reach._BYTES", 8 * 50 * 7)  # seven rows at once
+    np.testing.assert_allclose(half_gap(codes), distance.min(1) / 2)
+    some = np.array([40, 3, 3])
+    np.testing.assert_allclose(half_gap(codes, some), distance.min(1)[some] / 2)

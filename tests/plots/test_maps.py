@@ -15,6 +15,7 @@ from vqlab.plots import (
     kernel_field,
     phase_diagram,
     phase_table,
+    scatter_methods,
     usage_bars,
 )
 from vqlab.plots.theme import DEAD, METHOD_COLORS
@@ -101,6 +102,18 @@ def test_couplings_share_one_scale_and_one_order():
     assert any("others move 0×" in a.text for a in figure.layout.annotations)
     raw = coupling_maps({"vq": kernel}, relative=False, log=False)
     np.testing.assert_allclose(raw.data[0].z, kernel, rtol=1e-6)
+
+
+def test_signed_couplings_keep_their_signs_and_white_is_nothing():
+    kernel = np.eye(4) * 2 - np.eye(4, k=1)
+    figure = coupling_maps({"vq": np.eye(4), "simvq": kernel}, signed=True, columns=1)
+    np.testing.assert_allclose(figure.data[1].z, kernel / 2)
+    axis = figure.layout.coloraxis
+    assert (axis.cmin, axis.cmax) == (-1, 1)
+    assert figure.layout.yaxis2.domain[1] < figure.layout.yaxis.domain[0]  # one below the other
+    assert any("others move 0.12×" in a.text for a in figure.layout.annotations)
+    with pytest.raises(ValueError, match="columns must be >= 1, got 0"):
+        coupling_maps({"vq": np.eye(4)}, columns=0)
 
 
 def weights(squared, tau):
@@ -224,3 +237,25 @@ def test_bars_of_runs_may_be_labelled(make_run):
     figure = usage_bars({"start": make_run(), "seeds": [make_run(), make_run(seed=1)]}, 0)
     said = " ".join(a.text for a in figure.layout.annotations)
     assert all(label in said for label in ("start", "seeds, seed 0", "seeds, seed 1"))
+
+
+def test_methods_are_scattered_by_their_means_with_their_ranges():
+    rows = [
+        {"method": m, "motion": c, "a": a + s, "b": 0.1 * a}
+        for m, a in (("vq", 0.0), ("som", 3.0))
+        for c in ("shrink", "translate")
+        for s in (0.0, 1.0, 5.0)
+    ]
+    figure = scatter_methods(pd.DataFrame(rows), "a", "b", panels="motion")
+    assert [t.name for t in figure.data] == ["vq", "som"] * 2
+    som = figure.data[1]
+    assert som.x[0] == pytest.approx(5) and som.y[0] == pytest.approx(0.3)
+    assert som.error_x.array[0] == pytest.approx(3)
+    assert som.error_x.arrayminus[0] == pytest.approx(2)
+    assert som.marker.color == METHOD_COLORS["som"] != figure.data[0].marker.color
+    assert figure.layout.xaxis.range == figure.layout.xaxis2.range
+    assert [t.showlegend for t in figure.data] == [True, True, False, False]
+    with pytest.raises(ValueError, match="no column c"):
+        scatter_methods(pd.DataFrame(rows), "a", "c")
+    with pytest.raises(ValueError, match="no rows"):
+        scatter_methods(pd.DataFrame(rows)[:0], "a", "b")

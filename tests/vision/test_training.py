@@ -143,7 +143,7 @@ def test_frames_that_cannot_be_are_refused():
      ({"encoder_rate": float("nan")}, "encoder_rate must"), ({"ramp": -1}, "ramp must"),
      ({"method": "vqq"}, "unknown method"),
      ({"init": "best"}, "unknown init"), ({"init": "kmeans", "codebook_size": 1000}, "as many"),
-     ({"images": "kittens"}, "unknown images")],
+     ({"images": "cats"}, "unknown images")],
 )  # fmt: skip
 def test_settings_out_of_range_are_refused(images, wrong, words):
     with pytest.raises(ValueError, match=words):

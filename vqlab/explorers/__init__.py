@@ -1,5 +1,6 @@
 """Figures with controls: a control runs the simulator again, the browser plays the film."""
 
 from vqlab.explorers.collapse import CollapseExplorer, collapse_explorer
+from vqlab.explorers.watching import Live, live
 
-__all__ = ["CollapseExplorer", "collapse_explorer"]
+__all__ = ["CollapseExplorer", "Live", "collapse_explorer", "live"]

@@ -44,22 +44,28 @@ class Cells:
     errors: Array
 
 
-def cells(latents: ArrayLike | torch.Tensor, codes: ArrayLike | torch.Tensor) -> Cells:
-    """Sorts latents into the cells of their nearest codes.
+def cells(
+    latents: ArrayLike | torch.Tensor,
+    codes: ArrayLike | torch.Tensor,
+    chosen: NDArray[np.int64] | None = None,
+) -> Cells:
+    """Sorts latents into the cells of their nearest codes, or of the codes that were chosen.
 
     Args:
         latents: (..., D). codes: (K, D).
+        chosen: (N,) a quantizer's own choice, which need not be the nearest.
     Raises:
         ValueError: unequal dimensions, no latents, NaN or Inf.
     """
     z, c = paired_points(latents, codes)
-    indices = nearest(torch.from_numpy(z), torch.from_numpy(c)).numpy()
+    if chosen is None:
+        chosen = nearest(torch.from_numpy(z), torch.from_numpy(c)).numpy()
+    indices = chosen
     counts = np.bincount(indices, minlength=len(c))
-    squared = ((z - c[indices]) ** 2).sum(1)
     # Offsets from the code, not the points: sums of large coordinates would lose digits.
-    offsets = np.stack(
-        [np.bincount(indices, column, len(c)) for column in (z - c[indices]).T], axis=1
-    )
+    away = z - c[indices]
+    squared = (away**2).sum(1)
+    offsets = np.stack([np.bincount(indices, column, len(c)) for column in away.T], axis=1)
     with np.errstate(invalid="ignore"):
         means = c + offsets / counts[:, None]
         errors = np.bincount(indices, squared, len(c)) / counts

@@ -79,20 +79,28 @@ def margin(latents: ArrayLike | torch.Tensor, codes: ArrayLike | torch.Tensor) -
     return smallest
 
 
-def half_gap(codes: ArrayLike | torch.Tensor) -> Array:
+def half_gap(
+    codes: ArrayLike | torch.Tensor, which: NDArray[np.int64] | None = None
+) -> Array:
     """Half the distance of each code to its nearest other code: how far its cell reaches at least.
 
     Args:
-        codes: (K, D).
+        codes: (K, D). which: (n,) the codes that are asked for; default all.
     Returns:
-        (K,); inf if K = 1.
+        (K,) or (n,); inf if K = 1.
     Raises:
         ValueError: not (K, D), NaN or Inf.
     """
     c = points_of(codes, "codes")
-    distance = cdist(c, c)
-    np.fill_diagonal(distance, np.inf)
-    return distance.min(1) / 2
+    asked = np.arange(len(c)) if which is None else np.asarray(which)
+    out = np.empty(len(asked))
+    at_once = max(1, _BYTES // (8 * len(c)))
+    for start in range(0, len(asked), at_once):
+        mine = asked[start : start + at_once]
+        distance = cdist(c[mine], c)
+        distance[np.arange(len(mine)), mine] = np.inf
+        out[start : start + at_once] = distance.min(1) / 2
+    return out
 
 
 def no_return(run: Run) -> tuple[Steps, Steps]:

@@ -61,7 +61,7 @@ def word_map(
             raise ValueError(f"{label}: expected ({len(names)}, D >= 2), got {at.shape}")
     columns = min(columns, len(points))
     rows = -(-len(points) // columns)
-    side = (WIDTH - 60 - GAP * (columns - 1)) // columns
+    side = min(460, (WIDTH - 60 - GAP * (columns - 1)) // columns)
     inner = columns * side + (columns - 1) * GAP, rows * side + (rows - 1) * (GAP + 30)
     figure = go.Figure()
     for i, (label, at) in enumerate(points.items()):
@@ -71,7 +71,7 @@ def word_map(
         left, above = column * (side + GAP), row * (side + GAP + 30)
         plane, share = _plane(at)
         middle = (plane.min(0) + plane.max(0)) / 2
-        half = 0.62 * float((plane.max(0) - plane.min(0)).max()) or 1.0
+        half = 0.7 * float((plane.max(0) - plane.min(0)).max()) or 1.0
         if edges is not None:
             _draw_edges(figure, plane, np.asarray(edges, float), axes)
         for j, name in enumerate(kinds):

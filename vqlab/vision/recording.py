@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ..drift.run import Run
+from ..measure.distortion import cells
 from ..quantizers.neighbours import KernelUpdate
 from .autoencoder import Autoencoder
 
@@ -118,13 +119,11 @@ def _cells(
     z: NDArray[np.float64], table: NDArray[np.float64], codes: Tensor | None
 ) -> dict[str, Any]:
     """Counts, distortion and lag by the codes that the quantizer itself assigned."""
-    size = len(table)
     if codes is None:
         return {"counts": np.zeros(0, np.int64), "distortion": np.nan, "lag": np.zeros(0)}
-    k = codes.numpy()
-    offsets = z - table[k]
-    counts = np.bincount(k, minlength=size)
-    sums = np.stack([np.bincount(k, column, size) for column in offsets.T], axis=1)
-    with np.errstate(invalid="ignore"):
-        lag = np.linalg.norm(sums / counts[:, None], axis=1)
-    return {"counts": counts, "distortion": float((offsets**2).sum(1).mean()), "lag": lag}
+    seen = cells(z, table, codes.numpy())
+    return {
+        "counts": seen.counts,
+        "distortion": float(np.nansum(seen.errors * seen.counts) / len(z)),
+        "lag": np.linalg.norm(table - seen.means, axis=1),
+    }
