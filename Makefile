@@ -56,13 +56,13 @@ $(VENV)/.has-lab: $(RECIPE) | $(PY)
 	@PYTHON="$(PYTHON)" sh .make/setup.sh $(VENV) && touch $@
 
 $(VENV)/.has-test: $(RECIPE) | $(PY)
-	@PYTHON="$(PYTHON)" sh .make/setup.sh $(VENV) test && touch $@ $(VENV)/.has-lab
+	@PYTHON="$(PYTHON)" sh .make/setup.sh $(VENV) test,train && touch $@ $(VENV)/.has-lab
 
 $(VENV)/.has-bench: $(RECIPE) | $(PY)
-	@PYTHON="$(PYTHON)" sh .make/setup.sh $(VENV) test,bench && touch $@ $(VENV)/.has-test
+	@PYTHON="$(PYTHON)" sh .make/setup.sh $(VENV) test,train,bench && touch $@ $(VENV)/.has-test
 
 $(VENV)/.has-authoring: $(RECIPE) | $(PY)
-	@PYTHON="$(PYTHON)" sh .make/setup.sh $(VENV) test,authoring && touch $@ $(VENV)/.has-test
+	@PYTHON="$(PYTHON)" sh .make/setup.sh $(VENV) test,train,authoring && touch $@ $(VENV)/.has-test
 
 # Missing when there is no venv yet, or when the Python it was made with is gone.
 $(PY):

@@ -76,5 +76,69 @@ def test_every_process_holds_the_same_codes(tmp_path, name):
             torch.testing.assert_close(a[key], value)
 
 
+CASES = {
+    "ema": {"init": "kmeans"},
+    "ema-revival": {"init": "first-batch", "threshold": 0.5, "use_decay": 0.5, "noise": 0.1},
+    "ema-revival active": {
+        "init": "normal",
+        "threshold": 0.5,
+        "use_decay": 0.5,
+        "source": "active",
+    },
+    "nsvq": {"init": "kmeans", "form": "followup"},
+    "vq": {"init": "lbg"},
+}
+
+
+def stretch(step: int, rank: int, world: int) -> torch.Tensor:
+    """This process's part of the batch; at some steps one process has nothing at all."""
+    z = latents(step).double()
+    if world == 1:
+        return z
+    cut = {0: 32, 5: 0, 9: 64}.get(step, 40)
+    return z[:cut] if rank == 0 else z[cut:]
+
+
+def codes_of(case: str, rank: int, world: int) -> torch.Tensor:
+    q = make(case.split()[0], 2, 16, seed=0, **CASES[case]).double()
+    trained = list(q.parameters())
+    optimizer = torch.optim.Adam(trained, lr=0.05) if trained else None
+    for step in range(14):
+        z = stretch(step, rank, world)
+        loss = q(z).loss * (len(z) / 64)  # uneven parts weigh as much as they hold
+        if optimizer:
+            optimizer.zero_grad()
+            torch.autograd.backward(loss)
+            for p in trained if world > 1 else []:
+                dist.all_reduce(p.grad)
+            optimizer.step()
+    return q.codebook().detach()
+
+
+def halves(rank: int, port: str, folder: str) -> None:
+    torch.set_num_threads(1)
+    os.environ.update(MASTER_ADDR="127.0.0.1", MASTER_PORT=port)
+    dist.init_process_group("gloo", rank=rank, world_size=2)
+    torch.save({case: codes_of(case, rank, 2) for case in CASES}, f"{folder}/{rank}.pt")
+    dist.destroy_process_group()
+
+
+@pytest.mark.skipif(not dist.is_available(), reason="torch was built without distributed")
+def test_two_parts_of_a_batch_end_where_the_whole_batch_ends(tmp_path):
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        port = str(s.getsockname()[1])
+    processes = [
+        subprocess.Popen([sys.executable, __file__, str(rank), port, str(tmp_path)])
+        for rank in range(2)
+    ]
+    assert [p.wait(timeout=120) for p in processes] == [0, 0]
+    a, b = (torch.load(tmp_path / f"{r}.pt") for r in range(2))
+    for case in CASES:
+        # sums of 64 numbers in another order, in float64
+        torch.testing.assert_close(a[case], b[case], rtol=1e-9, atol=1e-9)
+        torch.testing.assert_close(a[case], codes_of(case, 0, 1), rtol=1e-7, atol=1e-7)
+
+
 if __name__ == "__main__":
-    worker(int(sys.argv[1]), *sys.argv[2:])
+    (worker if len(sys.argv) > 4 else halves)(int(sys.argv[1]), *sys.argv[2:])

@@ -13,9 +13,10 @@ from .codebooks import Codebook, Table
 from .draws import normal
 from .finite import finite
 from .neighbours import BLOCK, distances
+from .processes import summed
 from .registry import Parts, published
 from .search import nearest
-from .updates import Cells, cell_sums, summed
+from .updates import Cells, cell_sums
 
 WINDOW = 0.95  # decay by step of what is known of the drift
 SLOWEST = 0.02  # share of its innovation that a group follows at least, so that it finds its mean

@@ -11,8 +11,9 @@ from torch import Tensor, nn
 from .codebooks import Codebook
 from .estimators import LookAhead
 from .initialisation import seeded
+from .processes import summed
 from .registry import Parts, published
-from .updates import CodebookLoss, Update, summed
+from .updates import CodebookLoss, Update
 
 
 class MatchedCodebook(Codebook):

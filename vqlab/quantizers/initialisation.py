@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import torch
-import torch.distributed as dist
 from torch import Tensor
 
+from .processes import agreed, gathered
 from .search.checks import refuse_nonfinite
 from .splitting import lbg
 
@@ -61,7 +61,7 @@ def starting_codes(
 def first_codes(
     init: str, latents: Tensor, codebook_size: int, generator: torch.Generator | None
 ) -> Tensor:
-    """The (K, D) codes drawn from the first batch of latents (N, D), alike on every process.
+    """The (K, D) codes drawn from all processes' first latents (N, D), alike on every process.
 
     "first-batch" takes distinct latents; with fewer latents than codes the rest are repeats with
     noise of a hundredth of the spread, so that no two codes coincide.
@@ -69,6 +69,7 @@ def first_codes(
     Raises:
         ValueError: "kmeans" or "lbg" with more codes than latents; latents that are not finite.
     """
+    latents = gathered(latents)
     count = latents.shape[0]
     if not bool(torch.isfinite(latents).all()):
         raise ValueError("the first batch holds non-finite latents; codes cannot start on them")
@@ -93,6 +94,4 @@ def first_codes(
         if len(repeats):
             noise = torch.randn(len(repeats), latents.shape[1], generator=generator).to(latents)
             codes[len(order) :] += 0.01 * latents.std(0, correction=0) * noise
-    if dist.is_available() and dist.is_initialized():
-        dist.broadcast(codes, 0)
-    return codes
+    return agreed(codes)

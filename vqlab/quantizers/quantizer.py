@@ -13,6 +13,7 @@ from .assignments import Nearest
 from .codebooks import Codebook
 from .estimators import StraightThrough
 from .frame import Flat, Quantized, Quantizer
+from .processes import several
 from .updates import Batch, Update, cells
 
 __all__ = ["Quantized", "VectorQuantizer"]
@@ -162,7 +163,8 @@ class VectorQuantizer(Quantizer):
 
     @torch.no_grad()
     def _prepare(self, z: Tensor, weights: Tensor | None, rules: Sequence[Update]) -> None:
-        if not self.codebook.initialized and z.shape[0]:
+        # A process without latents takes part, or the others would wait for it for ever.
+        if not self.codebook.initialized and (z.shape[0] or several()):
             if weights is not None:
                 z = z[weights > 0]
             self.codebook.initialize(z)

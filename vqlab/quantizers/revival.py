@@ -7,12 +7,12 @@ from typing import Any
 from weakref import WeakSet
 
 import torch
-import torch.distributed as dist
 from torch import Tensor, nn
 from torch.optim.optimizer import Optimizer, register_optimizer_step_pre_hook
 
 from .codebooks import Codebook, Table
 from .draws import hashed, normal, picked
+from .processes import agreed, chosen, several, spread
 from .updates import Cells, Update
 
 SOURCES = ("latent", "active")
@@ -110,10 +110,10 @@ class Revival(Replacement):
         """Replaces the dead codes in place; their mask (K,)."""
         assert isinstance(codebook, Table)
         self.clock += 1
-        if latents.shape[0] == 0:
+        if latents.shape[0] == 0 and not several():
             return None
-        dead = self.use < self.threshold
-        fresh = self._replacements(latents, weights, codebook.table.detach())
+        fresh, any_row = self._replacements(latents, weights, codebook.table.detach())
+        dead = (self.use < self.threshold) & any_row
         codebook.table.copy_(torch.where(dead[:, None], fresh, codebook.table))
         self.forget(dead, codebook)
         return dead
@@ -128,22 +128,23 @@ class Revival(Replacement):
         share = batch.counts * (codebook.codebook_size / total)
         self.use.mul_(self.decay).add_(share, alpha=1 - self.decay)
 
-    def _replacements(self, latents: Tensor, weights: Tensor | None, table: Tensor) -> Tensor:
-        # One candidate for every code, kept where the code is dead: shapes never depend on data.
-        size, dim = table.shape
-        draw = hashed(self.key, self.clock, size, stream=0).to(table.device)
-        if self.source == "latent":
-            fresh = latents.index_select(0, picked(draw, weights, latents.shape[0]))
-        else:
+    def _replacements(
+        self, latents: Tensor, weights: Tensor | None, table: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        # One candidate for every code, kept where the code is dead: shapes never depend on data,
+        # and every process asks the others the same, whether it sees a dead code or not.
+        size, _ = table.shape
+        draw = agreed(hashed(self.key, self.clock, size, stream=0).to(table.device))
+        fresh, any_row = chosen(draw, latents, weights)
+        if self.source == "active":
             active = (self.use >= self.threshold).to(table)
             fresh = table.index_select(0, picked(draw, active, size))
         if self.noise:
             noise = normal(self.key, self.clock, table)
-            fresh = fresh + self.noise * latents.std(0, correction=0) * noise
-        if dist.is_available() and dist.is_initialized():
-            dist.broadcast(fresh, 0)
+            fresh = fresh + self.noise * spread(latents) * agreed(noise)
         # Latents are refused as non-finite only by the search that follows; no code starts on one.
-        return torch.where(fresh.isfinite().all(1, keepdim=True), fresh.to(table.dtype), table)
+        finite = fresh.isfinite().all(1, keepdim=True)
+        return torch.where(finite, fresh.to(table.dtype), table), any_row
 
     def extra_repr(self) -> str:
         """The options, for print()."""

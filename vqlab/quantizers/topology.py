@@ -11,9 +11,10 @@ from torch import Tensor
 from .ancestors import Competitive
 from .codebooks import Codebook, Table
 from .neighbours import BLOCK, distances
+from .processes import summed
 from .registry import Parts, published
 from .schedules import Exponential, Schedule, as_schedule
-from .updates import Cells, cell_sums, summed
+from .updates import Cells, cell_sums
 
 # Presentations over which the classical schedules run down; here, training steps.
 PRESENTATIONS = 40_000

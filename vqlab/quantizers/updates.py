@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 import torch
-import torch.distributed as dist
 from torch import Tensor, nn
 
 from .codebooks import Codebook, Table
+from .processes import summed
 
 # The functional form checks and broadcasts shapes in Python, half the cost of a toy's loss.
 _mse = torch.ops.aten.mse_loss
@@ -91,13 +91,6 @@ def cell_sums(batch: Cells) -> Tensor:
     z = batch.latents if batch.weights is None else batch.latents * batch.weights[:, None]
     empty = z.new_zeros(batch.counts.shape[0], z.shape[1])
     return summed(empty.index_add(0, batch.indices, z))
-
-
-def summed(values: Tensor) -> Tensor:
-    """The sum of ``values`` over all processes, so that every process makes the same move."""
-    if dist.is_available() and dist.is_initialized():
-        dist.all_reduce(values)
-    return values
 
 
 class Update(nn.Module):

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from itertools import pairwise
+from typing import TYPE_CHECKING, cast
 
 import torch
 from torch import Tensor, nn
@@ -56,8 +57,9 @@ class Autoencoder(nn.Module):
 
     The plan is that of the NS-VQ paper's released CelebA-HQ model, with 32 channels for its 256:
     each halving a 4 x 4 convolution of stride 2, one 3 x 3, residual blocks, a 1 x 1 to D; the
-    decoder is its mirror. Two things differ on purpose: latents end linear (there in a leaky ReLU),
-    and pictures end in a sigmoid, because they lie in [0, 1] (there in a tanh).
+    decoder is its mirror. Two things differ on purpose: latents end linear (there in a leaky ReLU,
+    which ``rectified`` puts back), and pictures end in a sigmoid, because they lie in [0, 1] (there
+    in a tanh). The model in its full size is ``vqlab.vision.models.paper_autoencoder``.
 
     Args:
         channels: C of the pictures.
@@ -67,6 +69,8 @@ class Autoencoder(nn.Module):
         width: channels of the hidden layers.
         halvings: how often height and width are halved; pictures must be divisible by 2^halvings.
         blocks: residual blocks on each side.
+        outer: channels next to the picture, after the first halving; None is ``width``.
+        rectified: latents end in a leaky ReLU.
         seed: of the convolutions' first weights; torch's own generator is left as it was.
 
     Raises:
@@ -82,19 +86,27 @@ class Autoencoder(nn.Module):
         width: int = 32,
         halvings: int = 1,
         blocks: int = 1,
+        outer: int | None = None,
+        rectified: bool = False,
         seed: int = 0,
     ) -> None:
         super().__init__()
         sizes = {"channels": channels, "dim": dim, "width": width, "halvings": halvings}
-        for name, value in sizes.items():
+        for name, value in {**sizes, "outer": width if outer is None else outer}.items():
             if int(value) != value or value < 1:
                 raise ValueError(f"{name} must be an integer >= 1, got {value!r}")
         self.channels, self.dim, self.halvings = channels, dim, halvings
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
-            self.encoder = _encoder(channels, dim, width, halvings, blocks)
-            self.decoder = _decoder(channels, dim, width, halvings, blocks)
+            widths = [channels, width if outer is None else outer, *[width] * (halvings - 1)]
+            self.encoder = _encoder(widths, dim, width, blocks, rectified)
+            self.decoder = _decoder(widths, dim, width, blocks)
         self.insert(quantizer)
+
+    @property
+    def last_layer(self) -> nn.Parameter:
+        """Weights of the decoder's last layer, where the losses of a picture meet."""
+        return cast(nn.Parameter, self.decoder[-1].weight)
 
     def insert(self, quantizer: Quantizer | None) -> None:
         """Puts a quantizer into the middle, or takes it out (None).
@@ -153,21 +165,22 @@ class _Leaky(nn.Module):
         return leaky_relu(x)
 
 
-def _encoder(channels: int, dim: int, width: int, halvings: int, blocks: int) -> nn.Sequential:
+def _encoder(
+    widths: list[int], dim: int, width: int, blocks: int, rectified: bool
+) -> nn.Sequential:
     layers: list[nn.Module] = []
-    for i in range(halvings):
-        layers += [nn.Conv2d(width if i else channels, width, 4, stride=2, padding=1), _Leaky()]
-    layers += [nn.Conv2d(width, width, 3, padding=1), _Leaky()]
+    for before, after in pairwise(widths):
+        layers += [nn.Conv2d(before, after, 4, stride=2, padding=1), _Leaky()]
+    layers += [nn.Conv2d(widths[-1], width, 3, padding=1), _Leaky()]
     layers += [Residual(width) for _ in range(blocks)]
-    return nn.Sequential(*layers, _Leaky(), nn.Conv2d(width, dim, 1))
+    layers += [_Leaky(), nn.Conv2d(width, dim, 1)]
+    return nn.Sequential(*layers, *([_Leaky()] if rectified else []))
 
 
-def _decoder(channels: int, dim: int, width: int, halvings: int, blocks: int) -> nn.Sequential:
+def _decoder(widths: list[int], dim: int, width: int, blocks: int) -> nn.Sequential:
     layers: list[nn.Module] = [nn.Conv2d(dim, width, 3, padding=1), _Leaky()]
     layers += [Residual(width) for _ in range(blocks)]
     layers += [_Leaky()]
-    for i in reversed(range(halvings)):
-        out = width if i else channels
-        layers += [nn.ConvTranspose2d(width, out, 4, stride=2, padding=1)]
-        layers += [_Leaky()] if i else []
-    return nn.Sequential(*layers)
+    for before, after in pairwise([width, *reversed(widths[:-1])]):
+        layers += [nn.ConvTranspose2d(before, after, 4, stride=2, padding=1), _Leaky()]
+    return nn.Sequential(*layers[:-1])  # pictures end in a sigmoid instead

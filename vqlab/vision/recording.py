@@ -87,14 +87,21 @@ class Recorder:
         spread = (z - z.mean(0)).square().sum(1).mean().sqrt().item()
         self.terms.append({**scalars, "reconstruction": error, "spread": spread})
 
-    def after(self, step: int) -> None:
-        """Completes the last frame, once training step ``step - 1`` is done."""
+    def moved(self, step: int) -> tuple[float, float | None]:
+        """Drift and churn (None without codes) from the look before to ``step``, one step later."""
         assert self._seen is not None
         _, before, old, _ = self._seen
         now, new, _ = self.look(step)
-        self.frames[-1]["drift"] = float((now - before).square().sum(1).mean().sqrt())
-        if old is not None and new is not None:
-            self.terms[-1]["churn"] = float((old != new).float().mean())
+        drift = float((now - before).square().sum(1).mean().sqrt())
+        if old is None or new is None:
+            return drift, None
+        return drift, float((old != new).float().mean())
+
+    def after(self, step: int) -> None:
+        """Completes the last frame, once training step ``step - 1`` is done."""
+        self.frames[-1]["drift"], churn = self.moved(step)
+        if churn is not None:
+            self.terms[-1]["churn"] = churn
 
     def run(self, settings: dict[str, Any]) -> Run:
         """All frames as a :class:`Run`; its terms hold reconstruction, spread, churn, losses."""
