@@ -177,8 +177,8 @@ def test_starts(init, check):
 def test_save_and_load(tmp_path):
     run = simulate("nsvq", **preset("paper-shrink") | {"steps": 10}, optimum="final", seed=7)
     json.dumps(run.settings)
-    run.save(tmp_path / "run.npz")
-    again = Run.load(tmp_path / "run.npz")
+    run.save(tmp_path / "new" / "run.npz")
+    again = Run.load(tmp_path / "new" / "run.npz")
     assert again.settings == run.settings and again.method == "nsvq" and again.seed == 7
     for name in ("steps", "codes", "latents", "hits", "lag", "optimum"):
         np.testing.assert_array_equal(getattr(again, name), getattr(run, name))

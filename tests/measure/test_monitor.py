@@ -196,8 +196,11 @@ def test_stacks_are_watched_level_by_level():
         frame = 4
         np.testing.assert_allclose(run.latents[frame][: len(used)], used[: run.latents.shape[1]],
                                    atol=1e-6)  # fmt: skip
-    with pytest.raises(ValueError, match="0/0, 0/1, 0/2"):
+    with pytest.raises(ValueError, match="3 codebooks: name one of '0/0', '0/1', '0/2'"):
         monitor.run()
+    with pytest.raises(ValueError, match="no codebook '1'; expected '0/0'"):
+        monitor.figure("1")
+    assert monitor.figure("0/1").layout.title.text == "codebook 0/1"
     said = str(monitor.diagnose())
     assert all(name in said for name in monitor.names)
 
@@ -299,7 +302,7 @@ def test_any_module_by_a_small_function():
     [
         (lambda m, i, o: i[0], "three tensors"),
         (lambda m, i, o: (i[0], i[0], i[0]), "integers"),
-        (lambda m, i, o: (i[0], torch.zeros(3).long(), i[0]), "5 latents and 3 indices"),
+        (lambda m, i, o: (i[0], torch.zeros(3).long(), i[0]), "5 of .* length 4, and 3 indices"),
     ],
 )
 def test_a_reader_that_is_wrong_is_told_so(seen, error):
@@ -512,7 +515,7 @@ def test_errors_in_words():
         CodebookMonitor(vq()).run()
     with pytest.raises(ValueError, match="no quantizer found in Linear"):
         CodebookMonitor(nn.Linear(2, 2))
-    with pytest.raises(ValueError, match="no module of the model"):
+    with pytest.raises(ValueError, match="'decode' is no module of the model; it has .*decoder"):
         CodebookMonitor(Small(vq()), watch="decode")
     with pytest.raises(ValueError, match="decoder is not known"):
         CodebookMonitor(Small(vq()), watch="decoder")

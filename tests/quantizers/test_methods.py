@@ -47,6 +47,16 @@ def test_wrong_names_list_the_choices():
         make("vq", 2, 4, estimator="ste")
 
 
+@pytest.mark.parametrize("name", [line.name for line in methods()])
+def test_sizes_that_cannot_be_are_named(name):
+    """Also where a grid, a lattice or a weight is derived from them first."""
+    for size in (-3, 0, 2.5):
+        with pytest.raises(ValueError, match=f"codebook_size must be an integer >= 1, got {size}"):
+            make(name, 16, size)
+    with pytest.raises(ValueError, match="dim must be an integer >= 1, got 0"):
+        make(name, 0, 16)
+
+
 def test_cosine_chooses_by_angle():
     q = make("vq", 3, 16, assignment="cosine", init="normal", seed=0).eval()
     z = torch.randn(200, 3, generator=torch.Generator().manual_seed(0))

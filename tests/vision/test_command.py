@@ -4,11 +4,12 @@ import subprocess
 import sys
 
 import pytest
+import torch
 import yaml
 
 pytest.importorskip("lightning", reason="training needs the extra 'train'")
 
-from vqlab.vision.command import CONFIGS, config_path, main  # noqa: E402
+from vqlab.vision.command import CONFIGS, Refused, config_path, main  # noqa: E402
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore::UserWarning"),
@@ -120,8 +121,50 @@ def test_a_name_or_a_path_and_nothing_else(tmp_path):
     mine.write_text("{}")
     assert config_path(str(mine)) == str(mine)
     assert config_path("digits") == str(CONFIGS / "digits.yaml")
-    with pytest.raises(ValueError, match="no configuration 'digit'.*digits, followup"):
+    with pytest.raises(Refused, match="no configuration 'digit'.*digits, followup"):
         config_path("digit")
+
+
+DIGITS = ["--config", "digits", "--trainer.enable_progress_bar", "false", *SMALL["digits"]]
+
+
+def test_another_folder_holds_everything_and_the_best_is_what_is_tested(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("PL_GLOBAL_SEED", raising=False)
+    place = ["--trainer.default_root_dir", "new/place"]
+    main(["fit", *DIGITS, *place, "--trainer.max_steps", "2", "--trainer.val_check_interval", "2"])
+    assert [path.name for path in tmp_path.iterdir()] == ["new"]
+    there = {path.name for path in (tmp_path / "new" / "place").iterdir()}
+    assert there == {"checkpoints", "csv", "logs", "recording.npz"}
+    best = next((tmp_path / "new" / "place" / "checkpoints").glob("best-*.ckpt"))
+    trained = torch.load(best, weights_only=True)["state_dict"]
+    tested = main(["test", *DIGITS, *place]).model.state_dict()
+    assert trained.keys() <= tested.keys()
+    assert all(torch.equal(tested[name], value) for name, value in trained.items())
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["fit", "--model.method", "nonsense"], "unknown method 'nonsense'; choose one of vq, ema"),
+        (["fit", "--model.codebook_size", "-3"], "codebook_size must be an integer >= 1, got -3"),
+        (["fit", "--data.batch", "4000"], "a batch of 4000 needs as many training pictures"),
+        (["fit", "--ckpt_path", "no.ckpt"], "no checkpoint at no.ckpt; in .*checkpoints: none"),
+        (["test"], "holds no checkpoint: train first"),
+        (["validate", "--ckpt_path", "no.ckpt"], "no checkpoint at no.ckpt"),
+    ],
+)
+def test_a_mistake_is_one_sentence(words, said, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("PL_GLOBAL_SEED", raising=False)
+    with pytest.raises(Refused, match=f"^[^\n]*{said}[^\n]*$"):
+        main([words[0], *DIGITS, *words[1:]])
+
+
+def test_a_shell_sees_no_traceback(monkeypatch):
+    monkeypatch.setattr(sys, "argv", ["train", "fit", "--config", "digts"])
+    with pytest.raises(SystemExit, match="^error: no configuration 'digts'"):
+        main()
 
 
 def test_the_library_starts_without_the_extra(tmp_path):

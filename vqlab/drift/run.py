@@ -102,8 +102,9 @@ class Run:
         )
 
     def save(self, path: str | Path) -> None:
-        """Writes one compressed ``.npz``, complete or not at all."""
+        """Writes one compressed ``.npz``, complete or not at all; makes its folder if missing."""
         target = Path(path)
+        target.parent.mkdir(parents=True, exist_ok=True)
         arrays = {i.name: getattr(self, i.name) for i in fields(self)}
         terms = {_TERM + name: values for name, values in arrays.pop("terms").items()}
         settings = json.dumps(arrays.pop("settings"))

@@ -213,11 +213,12 @@ class CodebookMonitor:
             self.errors = self.errors[::2]
 
     def figure(self, name: str | None = None) -> Any:
-        """The dashboard of a codebook as a plotly figure."""
+        """The dashboard of a codebook as a plotly figure; of several, its name stands above."""
         from ..plots.dashboard import dashboard  # figures are heavy, and only wanted here
 
         run = self.run(name)
-        return dashboard(run, window_of(run)[0], self.pictures)
+        title = f"codebook {self._one(name)}" if len(self.names) > 1 else None
+        return dashboard(run, window_of(run)[0], self.pictures, title=title)
 
     def show(self, name: str | None = None, seconds: float = 1.0) -> Any:
         """The dashboard, live: in a notebook it follows the training, at most once a second.
@@ -248,5 +249,10 @@ class CodebookMonitor:
         if name is None and len(self.names) == 1:
             return self.names[0]
         if name not in self.names:
-            raise ValueError(f"expected one of {', '.join(self.names)}, got {name!r}")
+            known = ", ".join(map(repr, self.names))
+            raise ValueError(
+                f"the model has {len(self.names)} codebooks: name one of {known}"
+                if name is None
+                else f"no codebook {name!r}; expected {known}"
+            )
         return name

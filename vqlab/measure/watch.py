@@ -157,7 +157,12 @@ def found_in(
         for item in [wanted] if isinstance(wanted, (str, nn.Module)) else wanted:
             name = next((n for n, m in modules.items() if m is item or n == item), None)
             if name is None:
-                raise ValueError(f"{item!r} is no module of the model")
+                given = repr(item) if isinstance(item, str) else f"the {type(item).__name__} given"
+                names = [n for n in modules if n]
+                raise ValueError(
+                    f"{given} is no module of the model; it has {', '.join(names[:20])}"
+                    f"{', ...' if len(names) > 20 else ''}"
+                )
             chosen[name] = modules[name]
         modules = chosen
     found: list[tuple[str, nn.Module, Reader | Read]] = []
@@ -219,5 +224,9 @@ def _checked(seen: Any, name: str) -> tuple[Tensor, Tensor, Tensor]:
     first = latents.ndim > 2 and latents.shape[-1] != dim and latents.shape[1] == dim
     flat = rows(latents, dim, first)
     if len(flat) != indices.numel():
-        raise ValueError(f"{name}: read gave {len(flat)} latents and {indices.numel()} indices")
+        raise ValueError(
+            f"{name}: read gave latents of shape {tuple(latents.shape)}, {len(flat)} of the "
+            f"codebook's length {dim}, and {indices.numel()} indices; expected as many, and a "
+            f"codebook (K, D), got {tuple(table.shape)}"
+        )
     return flat, indices, table

@@ -91,18 +91,21 @@ def _lines(run: Any, window: int) -> dict[str, tuple[Array, Array | None]]:
     some = np.linspace(0, size - 1, min(256, size)).astype(int)  # a live figure has no time for all
     half = [np.median(half_gap(run.codes[f], some)) if size > 1 else np.nan for f in frames]
     gaps = np.interp(run.steps, run.steps[frames], half)
-    dead = np.where(run.steps >= window, (~chosen).sum(1), 0)
+    dead = np.where(run.steps >= window, (~chosen).sum(1), np.nan)  # before, none can be known
     known = run.optimum if np.isfinite(run.optimum).any() else None
     distance = ("distortion", quantity(run, "distortion"), known)
     if np.isfinite(run.terms.get("reconstruction", [])).sum() > 1:
         distance = ("reconstruction error", run.terms["reconstruction"], None)
+    net = "net, to the next frame"
+    if not run.settings.get("paired", True):
+        net = "without a probe: at least"
     optimum = "" if distance[2] is None else "dashed: k-means"
     return {
         _head("codes in use", "dashed: equal use"): (use, most),
         _head("perplexity", "dashed: all codes alike"): (run.perplexity, np.full(len(use), size)),
-        _head("silent codes", f"not chosen for {window} steps"): (dead.astype(float), None),
+        _head("silent codes", f"not chosen for {window} steps"): (dead, None),
         _head("lag of live codes", "dashed: half gap of codes"): (quantity(run, "lag"), gaps),
-        _head("drift per step", "net, to the next frame"): (run.drift, None),
+        _head("drift per step", net): (run.drift, None),
         _head(distance[0], optimum): distance[1:],
     }
 

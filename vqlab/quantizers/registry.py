@@ -172,9 +172,14 @@ def make(
         (:class:`Projected`), which behaves alike.
 
     Raises:
-        ValueError: unknown method or choice. TypeError: an option that the method does not have.
+        ValueError: unknown method or choice; no dimension or no code. TypeError: an option that
+            the method does not have.
     """
     line = method(name)
+    for what, number in {"dim": dim, "codebook_size": codebook_size}.items():
+        # Before anything is derived from them: a grid or an exponent would fail in its own words.
+        if int(number) != number or number < 1:
+            raise ValueError(f"{what} must be an integer >= 1, got {number!r}")
     unknown = sorted(set(options) - set(line.options))
     if unknown:
         raise TypeError(
