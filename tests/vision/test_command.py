@@ -161,6 +161,11 @@ def test_a_mistake_is_one_sentence(words, said, tmp_path, monkeypatch):
         main([words[0], *DIGITS, *words[1:]])
 
 
+def test_a_command_without_a_configuration_is_told_which_there_are():
+    with pytest.raises(Refused, match="--config with a file or digits, followup"):
+        main(["fit", "--model.method", "vq"])
+
+
 def test_a_shell_sees_no_traceback(monkeypatch):
     monkeypatch.setattr(sys, "argv", ["train", "fit", "--config", "digts"])
     with pytest.raises(SystemExit, match="^error: no configuration 'digts'"):

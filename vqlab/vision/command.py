@@ -169,6 +169,11 @@ def main(arguments: Sequence[str] | None = None) -> CommandLine:
                 words[i + 1] = config_path(words[i + 1])
             elif word.startswith("--config="):
                 words[i] = "--config=" + config_path(word.removeprefix("--config="))
+        enough = ("--config", "-c", "--model", "-h", "--help", "--print_config")
+        if words and words[0] in CommandLine.subcommands() and not any(
+            word == name or word.startswith(name + "=") for word in words for name in enough
+        ):
+            raise Refused(f"name a configuration: --config with a file or {', '.join(_configs())}")
         if arguments is None:
             sys.argv[1:] = words
         return CommandLine(
