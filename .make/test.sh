@@ -25,8 +25,10 @@ part() {
 part "library, README, browser" -n 2 --dist loadscope tests
 # A cell that takes minutes hangs: the longest takes half a minute, more on a busy machine.
 if ls notebooks/*.ipynb >/dev/null 2>&1; then
-    part "lessons" -n 2 --dist loadscope --nbval-lax --nbval-current-env \
-        --nbval-sanitize-with notebooks/sanitize.cfg --nbval-cell-timeout 300 notebooks
+    # The longest first: begun last, it would keep one worker busy while the other waits.
+    part "lessons" -n 2 --dist loadscope --no-loadscope-reorder --nbval-lax --nbval-current-env \
+        --nbval-sanitize-with notebooks/sanitize.cfg --nbval-cell-timeout 300 \
+        $("$PY" .make/slowest_first.py)
 fi
 
 echo
