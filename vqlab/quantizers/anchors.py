@@ -6,12 +6,12 @@ import math
 from typing import Any
 
 import torch
-import torch.distributed as dist
 from torch import Tensor
 
 from .codebooks import Codebook, Table
 from .draws import hashed, picked, uniform
 from .neighbours import BLOCK, distances
+from .processes import agreed, any_rows, several
 from .registry import Parts, published
 from .regularisers import Contrast
 from .revival import Replacement
@@ -103,8 +103,9 @@ class Anchors(Replacement):
     def prepare(self, latents: Tensor, weights: Tensor | None, codebook: Codebook) -> Tensor | None:
         """Moves the codes in place; the mask (K,) of those moved more than half way."""
         assert isinstance(codebook, Table)
-        if latents.shape[0] == 0:
+        if latents.shape[0] == 0 and not several():
             return None
+        latents, weights = any_rows(latents, weights)
         # Padding and a batch that the search is about to refuse move nothing.
         usable = latents.isfinite().all()
         if weights is not None:
@@ -113,11 +114,8 @@ class Anchors(Replacement):
         table = codebook()
         latents = torch.where(usable, latents, 0.0)
         anchors = self._anchors(latents, weights, table, usable)
-        if dist.is_available() and dist.is_initialized():
-            first = usable.to(torch.uint8)  # the anchors are the first process's, or nobody moves
-            dist.broadcast(first, 0)
-            dist.broadcast(anchors, 0)
-            usable = first > 0
+        # The anchors are the first process's, or nobody moves.
+        usable, anchors = agreed(usable.to(torch.uint8)) > 0, agreed(anchors)
         alpha = torch.where(usable, self.alpha(), 0.0).to(table.dtype)
         moved = torch.lerp(table, anchors, alpha[:, None])
         # A share of zero leaves the code untouched to the last bit.
@@ -178,8 +176,7 @@ class Anchors(Replacement):
             spare = torch.cat([self.pool, self.pool[:1]])
             pool = spare.index_copy(0, row, latents.to(self.pool.dtype))[:size]
             filled = self.filled + (valid > 0).sum()
-        if dist.is_available() and dist.is_initialized():
-            dist.broadcast(pool, 0)
+        pool = agreed(pool)
         self.pool.copy_(torch.where(usable, pool.to(self.pool.dtype), self.pool))
         self.filled.copy_(torch.where(usable, filled, self.filled))
         return self.pool[second % self.filled.clamp(1, size)].to(latents.dtype)

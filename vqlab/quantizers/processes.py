@@ -30,6 +30,16 @@ def agreed(values: Tensor) -> Tensor:
     return values
 
 
+def any_rows(rows: Tensor, weights: Tensor | None) -> tuple[Tensor, Tensor | None]:
+    """The rows and weights given; of an empty batch one row that does not count.
+
+    So a process without latents goes through the same steps as the others, which wait for it there.
+    """
+    if len(rows):
+        return rows, weights
+    return rows.new_zeros(1, rows.shape[1]), rows.new_zeros(1)
+
+
 def gathered(rows: Tensor) -> Tensor:
     """All processes' rows (N_r, D), one after the other; their numbers may differ, or be zero."""
     if not several():

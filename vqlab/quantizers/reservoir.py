@@ -6,12 +6,12 @@ import warnings
 from typing import Any
 
 import torch
-import torch.distributed as dist
 from torch import Tensor
 
 from .codebooks import Codebook, Table
 from .draws import hashed
 from .initialisation import first_codes
+from .processes import agreed, any_rows, several
 from .registry import Parts, published
 from .revival import Replacement
 from .search.operator import transformed
@@ -167,8 +167,9 @@ class Reestimation(Replacement):
     def prepare(self, latents: Tensor, weights: Tensor | None, codebook: Codebook) -> Tensor | None:
         """Takes the batch into the reservoir, and re-estimates if due; all codes or none, (K,)."""
         assert isinstance(codebook, Table)
-        if latents.shape[0] == 0:
+        if latents.shape[0] == 0 and not several():
             return None
+        latents, weights = any_rows(latents, weights)
         # Padding and a batch that the search is about to refuse count for nothing.
         usable = latents.isfinite().all()
         counted = torch.ones_like(latents[:, 0]) if weights is None else weights
@@ -176,11 +177,8 @@ class Reestimation(Replacement):
         usable = usable & (counted.sum() > 0)
         draw = hashed(self.key, self.clock, latents.shape[0], stream=0).to(latents.device)
         seen = sampled(self.pool, self.seen, latents, counted, draw)
-        if dist.is_available() and dist.is_initialized():
-            first = usable.to(torch.uint8)
-            for shared in (self.pool, seen, first):
-                dist.broadcast(shared, 0)
-            usable = first > 0
+        agreed(self.pool)
+        seen, usable = agreed(seen), agreed(usable.to(torch.uint8)) > 0
         self.clock += usable
         size = codebook.codebook_size
         due = (self.clock % self.every == 0) & (self.clock <= self.until) & (seen >= size)
