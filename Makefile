@@ -53,16 +53,22 @@ clean:  ## remove the virtual environment and all caches
 
 # A stamp per set of packages: a second call is instant; new versions or a broken venv set up again.
 $(VENV)/.has-lab: $(RECIPE) | $(PY)
-	@PYTHON="$(PYTHON)" sh .make/setup.sh $(VENV) && touch $@
+	@PYTHON="$(PYTHON)" sh .make/setup.sh $(VENV) train && touch $@
 
 $(VENV)/.has-test: $(RECIPE) | $(PY)
-	@PYTHON="$(PYTHON)" sh .make/setup.sh $(VENV) test,train && touch $@ $(VENV)/.has-lab
+	@PYTHON="$(PYTHON)" sh .make/setup.sh $(VENV) test,train,course && touch $@ $(VENV)/.has-lab
 
 $(VENV)/.has-bench: $(RECIPE) | $(PY)
-	@PYTHON="$(PYTHON)" sh .make/setup.sh $(VENV) test,train,bench && touch $@ $(VENV)/.has-test
+	@PYTHON="$(PYTHON)" sh .make/setup.sh $(VENV) test,train,course,bench && touch $@ $(VENV)/.has-test
 
 $(VENV)/.has-authoring: $(RECIPE) | $(PY)
-	@PYTHON="$(PYTHON)" sh .make/setup.sh $(VENV) test,train,authoring && touch $@ $(VENV)/.has-test
+	@PYTHON="$(PYTHON)" sh .make/setup.sh $(VENV) test,train,course,authoring && touch $@ $(VENV)/.has-test
+
+$(VENV)/.has-app: $(RECIPE) | $(PY)
+	@PYTHON="$(PYTHON)" sh .make/setup.sh $(VENV) train,app && touch $@ $(VENV)/.has-lab
+
+$(VENV)/.has-site: $(RECIPE) | $(PY)
+	@PYTHON="$(PYTHON)" sh .make/setup.sh $(VENV) train,site && touch $@ $(VENV)/.has-lab
 
 # Missing when there is no venv yet, or when the Python it was made with is gone.
 $(PY):
