@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import platform
-import statistics
-import time
 from collections.abc import Callable, Mapping, Sequence
 from importlib import metadata
 from pathlib import Path
@@ -15,6 +13,7 @@ import numpy as np
 
 from ..drift.run import Run
 from ..drift.sweep import sweep
+from .clock import clock
 from .entries import Entry, admit, entries, trial
 from .results import COLUMNS, MEASURES, Board
 from .tracks import Track, encoder, laboratory
@@ -23,15 +22,13 @@ if TYPE_CHECKING:
     import pandas as pd
 
 TUNING = (100, 101)
-ROUNDS, TIMED = 5, 100  # of the clock; training steps in each
-CLOCKED = "vq"
 
 
 def marks(run: Run) -> dict[str, float]:
     """What the leaderboard keeps of a run: its last frame, over all points."""
     return {
         "utilization": float(run.utilization[-1]),
-        "perplexity": float(run.perplexity[-1] / run.codes.shape[1]),
+        "perplexity": float(run.perplexity[-1] / run.codebook_size),
         "distortion": float(run.distortion[-1]),
     }
 
@@ -94,34 +91,42 @@ def produce(
         about["tracks"][name] = {
             **track.world, "motions": {m: getattr(one, "to_dict", lambda one=one: one)()
                                        for m, one in track.motions.items()}}  # fmt: skip
-        admitted = {}
-        for label, entry in chosen.items():
-            try:
-                admitted[label] = admit(entry, track)
-            except ValueError as refused:
-                about["skipped"].setdefault(label, {})[name] = str(refused)
-        say(f"{name}: tuning {len(admitted)} methods on {len(track.motions)} motions")
-        tuned = _run(track, {f"{k}\n{i}": e.at(i) for k, e in admitted.items()
-                             for i in range(len(e.settings))}, TUNING, crew)  # fmt: skip
-        tuned[["method", "setting"]] = tuned.method.str.split("\n", expand=True)
-        tuned["setting"] = tuned.setting.astype(int)
-        winners = tune(tuned)
-        say(f"{name}: {count} fresh seeds at the setting chosen")
-        fresh = _run(track, {k: e.at(winners[k]) for k, e in admitted.items()}, range(count), crew)
-        fresh["setting"] = fresh.method.map(winners)
-        for part in (tuned, fresh):
-            _tell_failures(about["failed"], name, part)
-        tables += [tuned.assign(track=name, stage="tune"), fresh.assign(track=name, stage="final")]
-        for label, entry in admitted.items():
-            said = about["entries"].setdefault(label, {
-                "method": entry.method, "options": dict(entry.options), "knob": entry.knob,
-                "settings": [dict(one) for one in entry.settings], "note": entry.note,
-                "chosen": {}})  # fmt: skip
-            said["chosen"][name] = winners[label]
+        tables += _both_stages(track, count, chosen, about, crew, say)
     say("timing a training step")
     for label, cost in clock({k: e for k, e in chosen.items() if k in about["entries"]}).items():
         about["entries"][label]["cost"] = cost
     return Board(pd.concat(tables, ignore_index=True)[COLUMNS + MEASURES], about)
+
+
+def _both_stages(
+    track: Track, count: int, chosen: Mapping[str, Entry], about: dict[str, Any],
+    crew: Mapping[str, Any], say: Callable[[str], None],
+) -> list[pd.DataFrame]:  # fmt: skip
+    """The tuning and the final runs of one track; what is to be told of them goes into `about`."""
+    name, admitted = track.name, {}
+    for label, entry in chosen.items():
+        try:
+            admitted[label] = admit(entry, track)
+        except ValueError as refused:
+            about["skipped"].setdefault(label, {})[name] = str(refused)
+    say(f"{name}: tuning {len(admitted)} methods on {len(track.motions)} motions")
+    tuned = _run(track, {f"{k}\n{i}": e.at(i) for k, e in admitted.items()
+                         for i in range(len(e.settings))}, TUNING, crew)  # fmt: skip
+    tuned[["method", "setting"]] = tuned.method.str.split("\n", expand=True)
+    tuned["setting"] = tuned.setting.astype(int)
+    winners = tune(tuned)
+    say(f"{name}: {count} fresh seeds at the setting chosen")
+    fresh = _run(track, {k: e.at(winners[k]) for k, e in admitted.items()}, range(count), crew)
+    fresh["setting"] = fresh.method.map(winners)
+    for part in (tuned, fresh):
+        _tell_failures(about["failed"], name, part)
+    for label, entry in admitted.items():
+        said = about["entries"].setdefault(label, {
+            "method": entry.method, "options": dict(entry.options), "knob": entry.knob,
+            "settings": [dict(one) for one in entry.settings], "note": entry.note,
+            "chosen": {}})  # fmt: skip
+        said["chosen"][name] = winners[label]
+    return [tuned.assign(track=name, stage="tune"), fresh.assign(track=name, stage="final")]
 
 
 def tune(table: pd.DataFrame) -> dict[str, int]:
@@ -194,37 +199,6 @@ def _sources(track: Track, seed: int) -> list[tuple[Any, dict[str, Any]]]:
     if track.recorded:
         return [(source, {name: motion}) for name, (source, motion) in at.items()]
     return [("gaussian", {name: motion for name, (_, motion) in at.items()})]
-
-
-def clock(cast: Mapping[str, Entry], rounds: int = ROUNDS, steps: int = TIMED) -> dict[str, Any]:
-    """Processor time of a training step over that of plain VQ: lowest, median, highest of rounds.
-
-    All take turns in each round, and the ratio is taken within a round: what slows the machine for
-    a while slows both. The time of a run of one step is subtracted: it is not training.
-
-    Returns:
-        by label, [low, median, high].
-    """
-    track = laboratory()
-    source, motion = track.first()
-    world = {**track.world, "source": source, "motion": motion, "record": 2, "probe": 1}
-    everyone = {CLOCKED: Entry(CLOCKED, CLOCKED), **cast}
-    spent: dict[str, list[float]] = {label: [] for label in everyone}
-    for turn in range(rounds + 1):
-        for label, entry in everyone.items():
-            method, options = admit(entry, track).at(0)
-            took = []
-            for length in (1, steps + 1):
-                began = time.process_time()
-                trial(method, options=options, **{**world, "steps": length})
-                took.append(time.process_time() - began)
-            if turn:  # the first round pays for imports
-                spent[label].append(max(took[1] - took[0], 1e-9))
-    out = {}
-    for label in cast:
-        ratio = [a / b for a, b in zip(spent[label], spent[CLOCKED], strict=True)]
-        out[label] = [round(f(ratio), 2) for f in (min, statistics.median, max)]
-    return out
 
 
 def versions() -> dict[str, str]:
