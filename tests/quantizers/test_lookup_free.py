@@ -214,7 +214,10 @@ def test_codes_found_with_their_indices_are_those_of_the_indices(levels):
         confined = lattice.confine(z)
         indices, codes = lattice.round(confined)
         assert torch.equal(codes, lattice.rows(indices, None))
-        digits = lattice.digits(confined).long()
+        if isinstance(lattice, BinaryCube):
+            digits = (confined > 0).long()
+        else:
+            digits = torch.round(confined * lattice.middle).long() + torch.tensor(levels) // 2
         slow = [sum(int(d) * math.prod(levels[:i]) for i, d in enumerate(row)) for row in digits]
         assert indices.tolist() == slow
 
@@ -222,12 +225,27 @@ def test_codes_found_with_their_indices_are_those_of_the_indices(levels):
 def test_constants_are_made_anew_in_another_precision_and_not_rounded():
     exact = FiniteScalars((8, 5, 4)).double()
     through = FiniteScalars((8, 5, 4)).half().float().double()
-    for name in ("height", "offset", "shift"):
+    for name in ("scale", "lift", "shift"):
         assert getattr(exact, name).dtype == torch.float64
         assert torch.equal(getattr(exact, name), getattr(through, name))
     height = torch.tensor([7, 4, 3], dtype=torch.float64) * (1.001 / 2)
-    torch.testing.assert_close(exact.height, height, rtol=1e-15, atol=0)
+    middle = torch.tensor([4, 2, 2], dtype=torch.float64)
+    torch.testing.assert_close(exact.scale, height / middle, rtol=1e-15, atol=0)
     even = torch.tensor([0.5, 0, 0.5], dtype=torch.float64)
+    torch.testing.assert_close(exact.lift, -even / middle, rtol=1e-15, atol=0)
     torch.testing.assert_close(exact.shift, torch.atanh(even / height), rtol=1e-14, atol=0)
-    assert FiniteScalars((8, 5, 4)).half().height.dtype == torch.float32
+    assert FiniteScalars((8, 5, 4)).half().scale.dtype == torch.float32
+
+
+@pytest.mark.parametrize("epsilon", [1e-3, 0.3, 0.9])
+def test_no_latent_leaves_the_grid_however_much_room_the_box_has(epsilon):
+    lattice = FiniteScalars((8, 5), epsilon)
+    z = torch.linspace(-40, 40, 2001)[:, None].expand(-1, 2)
+    indices, codes = lattice.round(lattice.confine(z))
+    assert indices.min() == 0 and indices.max() == 39
+    assert torch.equal(codes, lattice.rows(indices, None)) and codes.abs().max() <= 1
+
+
+def test_the_settings_follow_into_another_precision():
+    exact = FiniteScalars((8, 5, 4)).double()
     assert not exact.state_dict()

@@ -54,17 +54,15 @@ class Lattice(Codebook):
         """The codes (N, D) of digits (N, D), in the working precision."""
         raise NotImplementedError
 
-    def digits(self, latents: Tensor) -> Tensor:
-        """The digits (N, D), floats, of the code nearest to confined latents (N, D)."""
-        raise NotImplementedError
-
     def round(self, latents: Tensor) -> tuple[Tensor, Tensor]:
         """Index (N,) int64 and code (N, D) of those nearest to confined latents (N, D)."""
-        digits = self.digits(latents)
+        raise NotImplementedError
+
+    def index(self, digits: Tensor) -> Tensor:
+        """The index (N,) int64 of digits (N, D), whole numbers in a float dtype."""
         # Whole numbers in float32 are exact, and fast to add, up to 2^24.
         exact = digits if self.codebook_size <= 2**24 else digits.to(torch.int64)
-        indices = (exact * self.basis).sum(-1).to(torch.int64)
-        return indices, self.place(digits.to(self.working_dtype))
+        return (exact * self.basis.to(exact)).sum(-1).to(torch.int64)
 
     def searched(self) -> Tensor:
         """Nothing, (0, D)."""
@@ -105,8 +103,8 @@ class FiniteScalars(Lattice):
 
     middle: Tensor
     top: Tensor
-    height: Tensor
-    offset: Tensor
+    scale: Tensor
+    lift: Tensor
     shift: Tensor
 
     def __init__(self, levels: Sequence[int], epsilon: float = 1e-3) -> None:
@@ -114,14 +112,17 @@ class FiniteScalars(Lattice):
         if not 0 < epsilon < 1:
             raise ValueError(f"epsilon must lie in (0, 1), got {epsilon}")
         self.epsilon, self.counts = epsilon, tuple(levels)
+        # Beyond half a step of room a latent in the box could round to a level that is none.
+        self.roomy = epsilon * (max(levels) - 1) > 0.99
+        self.center = sum(n // 2 * math.prod(levels[:i]) for i, n in enumerate(levels))
         self._settle()
 
     def _settle(self) -> None:
-        # The five constants of a dimension: made once, they save a dozen small operations a step.
+        # The constants of a dimension: made once, they save a dozen small operations a step.
         n = torch.tensor(self.counts, dtype=torch.float64, device="cpu")
-        height, offset = (n - 1) * ((1 + self.epsilon) / 2), (n % 2 == 0) / 2
-        constants = {"middle": n // 2, "top": n - 1, "height": height, "offset": offset}
-        constants["shift"] = torch.atanh(offset / height)
+        height, offset, middle = (n - 1) * ((1 + self.epsilon) / 2), (n % 2 == 0) / 2, n // 2
+        constants = {"middle": middle, "top": n - 1 - middle, "shift": torch.atanh(offset / height)}
+        constants |= {"scale": height / middle, "lift": -offset / middle}
         for name, value in constants.items():
             value = value.to(self.levels.device, self.working_dtype)
             self.register_buffer(name, value, persistent=False)
@@ -134,12 +135,14 @@ class FiniteScalars(Lattice):
     def confine(self, latents: Tensor) -> Tensor:
         """b / floor(L / 2), in the units of the codes."""
         z = finite(latents)
-        return (torch.tanh(z + self.shift) * self.height - self.offset) / self.middle
+        return torch.addcmul(self.lift, torch.tanh(z + self.shift), self.scale)
 
-    def digits(self, latents: Tensor) -> Tensor:
-        """round(b) + floor(L / 2)."""
-        steps = torch.round(latents * self.middle) + self.middle
-        return torch.clamp(steps, self.origin.to(steps), self.top)
+    def round(self, latents: Tensor) -> tuple[Tensor, Tensor]:
+        """By round(b), which is the digit less floor(L / 2)."""
+        steps = torch.round(latents * self.middle)
+        if self.roomy:
+            steps = torch.clamp(steps, -self.middle, self.top)
+        return self.index(steps) + self.center, steps / self.middle
 
     def place(self, digits: Tensor) -> Tensor:
         """(d - floor(L / 2)) / floor(L / 2)."""
@@ -173,9 +176,10 @@ class BinaryCube(Lattice):
         z = finite(latents)
         return unit(z) if self.sphere else z
 
-    def digits(self, latents: Tensor) -> Tensor:
-        """1 where the coordinate is positive, else 0."""
-        return latents > 0
+    def round(self, latents: Tensor) -> tuple[Tensor, Tensor]:
+        """Digit 1 where the coordinate is positive, else 0."""
+        digits = (latents > 0).to(self.working_dtype)
+        return self.index(digits), self.place(digits)
 
     def place(self, digits: Tensor) -> Tensor:
         """±a."""

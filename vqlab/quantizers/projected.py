@@ -15,6 +15,7 @@ from .finite import finite
 from .frame import Flat, Quantizer
 from .initialisation import forked, seeded
 from .registry import Parts, published
+from .search.operator import transformed
 from .updates import CodebookLoss
 
 
@@ -91,10 +92,16 @@ class Projected(Quantizer):
 
     def quantize_rows(self, z: Tensor, weights: Tensor | None, shape: torch.Size) -> Flat:
         """Down, quantize, up."""
-        inner = _linear(self.into, finite(z))
+        if transformed(z):
+            z = finite(z)  # nothing is caught out of a compiled graph
+        inner = _linear(self.into, z)
         if weights is not None:
             inner = torch.where(weights[:, None] > 0, inner, 0.0)
-        flat = self.quantizer.quantize_rows(inner, weights, shape[:-1] + inner.shape[-1:])
+        try:
+            flat = self.quantizer.quantize_rows(inner, weights, shape[:-1] + inner.shape[-1:])
+        except ValueError:
+            finite(z)  # its own NaN and Inf are named where they are, not where they lead to
+            raise
         return flat._replace(out=_linear(self.out, flat.out))
 
     def look_up(self, indices: Tensor) -> Tensor:
