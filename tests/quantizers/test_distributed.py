@@ -32,35 +32,22 @@ def competitive(name: str, rank: int, world: int) -> torch.Tensor:
     return q.codebook()
 
 
-def worker(rank: int, port: str, folder: str, name: str) -> None:
-    torch.set_num_threads(1)
-    os.environ.update(MASTER_ADDR="127.0.0.1", MASTER_PORT=port)
-    dist.init_process_group("gloo", rank=rank, world_size=2)
-    # Codes that start on the first batch are sent around; others need one seed.
+def kept(name: str, rank: int) -> dict[str, torch.Tensor]:
+    """What this process of two has after some steps."""
     if name in COMPETITIVE:
-        torch.save({"codes": competitive(name, rank, 2)}, f"{folder}/{rank}.pt")
-    else:
-        q = make(name, 2, 16, seed=rank if "init" in OPTIONS[name] else 0, **OPTIONS[name])
-        for step in range(30):
-            # Once a process has nothing at all; the other must not wait for it.
-            z = latents(step)
-            q(z[rank::2] if step != 5 else z[: 0 if rank else 64])
-        torch.save(q.state_dict(), f"{folder}/{rank}.pt")
-    dist.destroy_process_group()
+        return {"codes": competitive(name, rank, 2)}
+    # Codes that start on the first batch are sent around; others need one seed.
+    q = make(name, 2, 16, seed=rank if "init" in OPTIONS[name] else 0, **OPTIONS[name])
+    for step in range(30):
+        # Once a process has nothing at all; the other must not wait for it.
+        z = latents(step)
+        q(z[rank::2] if step != 5 else z[: 0 if rank else 64])
+    return q.state_dict()
 
 
-@pytest.mark.skipif(not dist.is_available(), reason="torch was built without distributed")
 @pytest.mark.parametrize("name", [*OPTIONS, *COMPETITIVE])
-def test_every_process_holds_the_same_codes(tmp_path, name):
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        port = str(s.getsockname()[1])
-    processes = [
-        subprocess.Popen([sys.executable, __file__, str(rank), port, str(tmp_path), name])
-        for rank in range(2)
-    ]
-    assert [p.wait(timeout=120) for p in processes] == [0, 0]
-    a, b = (torch.load(tmp_path / f"{r}.pt") for r in range(2))
+def test_every_process_holds_the_same_codes(pair, name):
+    a, b = (part[name] for part in pair)
     for key in a:
         if key.endswith(".key"):
             continue  # a seed is a setting, and here each process has been given its own
@@ -78,17 +65,23 @@ def test_every_process_holds_the_same_codes(tmp_path, name):
             torch.testing.assert_close(a[key], value)
 
 
+# Named apart from the methods above.
 CASES = {
-    "ema": {"init": "kmeans"},
-    "ema-revival": {"init": "first-batch", "threshold": 0.5, "use_decay": 0.5, "noise": 0.1},
+    "ema of halves": {"init": "kmeans"},
+    "ema-revival of halves": {
+        "init": "first-batch",
+        "threshold": 0.5,
+        "use_decay": 0.5,
+        "noise": 0.1,
+    },
     "ema-revival active": {
         "init": "normal",
         "threshold": 0.5,
         "use_decay": 0.5,
         "source": "active",
     },
-    "nsvq": {"init": "kmeans", "form": "followup"},
-    "vq": {"init": "lbg"},
+    "nsvq of halves": {"init": "kmeans", "form": "followup"},
+    "vq of halves": {"init": "lbg"},
 }
 
 
@@ -117,30 +110,44 @@ def codes_of(case: str, rank: int, world: int) -> torch.Tensor:
     return q.codebook().detach()
 
 
-def halves(rank: int, port: str, folder: str) -> None:
+@pytest.mark.parametrize("case", CASES)
+def test_two_parts_of_a_batch_end_where_the_whole_batch_ends(pair, case):
+    a, b = (part[case] for part in pair)
+    # sums of 64 numbers in another order, in float64
+    torch.testing.assert_close(a, b, rtol=1e-9, atol=1e-9)
+    torch.testing.assert_close(a, codes_of(case, 0, 1), rtol=1e-7, atol=1e-7)
+
+
+def worker(rank: int, port: str, folder: str) -> None:
     torch.set_num_threads(1)
     os.environ.update(MASTER_ADDR="127.0.0.1", MASTER_PORT=port)
     dist.init_process_group("gloo", rank=rank, world_size=2)
-    torch.save({case: codes_of(case, rank, 2) for case in CASES}, f"{folder}/{rank}.pt")
+    found: dict[str, object] = {name: kept(name, rank) for name in [*OPTIONS, *COMPETITIVE]}
+    found |= {case: codes_of(case, rank, 2) for case in CASES}
+    torch.save(found, f"{folder}/{rank}.pt")
     dist.destroy_process_group()
 
 
-@pytest.mark.skipif(not dist.is_available(), reason="torch was built without distributed")
-def test_two_parts_of_a_batch_end_where_the_whole_batch_ends(tmp_path):
+@pytest.fixture(scope="module")
+def pair(tmp_path_factory):
+    """What two processes found, each: all cases in one pair, for starting one takes seconds."""
+    if not dist.is_available():
+        pytest.skip("torch was built without distributed")
+    folder = tmp_path_factory.mktemp("pair")
     with socket.socket() as s:
         s.bind(("127.0.0.1", 0))
         port = str(s.getsockname()[1])
     processes = [
-        subprocess.Popen([sys.executable, __file__, str(rank), port, str(tmp_path)])
+        subprocess.Popen([sys.executable, __file__, str(rank), port, str(folder)])
         for rank in range(2)
     ]
-    assert [p.wait(timeout=120) for p in processes] == [0, 0]
-    a, b = (torch.load(tmp_path / f"{r}.pt") for r in range(2))
-    for case in CASES:
-        # sums of 64 numbers in another order, in float64
-        torch.testing.assert_close(a[case], b[case], rtol=1e-9, atol=1e-9)
-        torch.testing.assert_close(a[case], codes_of(case, 0, 1), rtol=1e-7, atol=1e-7)
+    try:
+        assert [p.wait(timeout=120) for p in processes] == [0, 0]
+    finally:
+        for p in processes:
+            p.kill()
+    return [torch.load(folder / f"{r}.pt") for r in range(2)]
 
 
 if __name__ == "__main__":
-    (worker if len(sys.argv) > 4 else halves)(int(sys.argv[1]), *sys.argv[2:])
+    worker(int(sys.argv[1]), *sys.argv[2:])
