@@ -31,11 +31,20 @@ class Lab:
     token: str
     folder: Path
 
-    def url(self, path: Path) -> str:
-        """The address of a fresh copy of a notebook, with a kernel of its own."""
+    @property
+    def start(self) -> str:
+        """The address of the launcher."""
+        return f"{self.address}/lab?token={self.token}&reset"
+
+    def copy(self, path: Path) -> str:
+        """The name of a fresh copy of a notebook, with a kernel of its own."""
         name = f"{path.stem}_{secrets.token_hex(4)}.ipynb"
         shutil.copy(path, self.folder / name)
-        return f"{self.address}/lab/tree/{name}?token={self.token}&reset"
+        return name
+
+    def url(self, path: Path) -> str:
+        """The address of a fresh copy of a notebook."""
+        return f"{self.address}/lab/tree/{self.copy(path)}?token={self.token}&reset"
 
 
 def free_port() -> int:
@@ -67,6 +76,10 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
     settings.mkdir(parents=True)
     (settings / "notification.jupyterlab-settings").write_text(
         json.dumps({"fetchNews": "false", "checkForUpdates": False}))
+    # Cells are drawn at once, not as they come into view: then nobody has to scroll and wait.
+    tracker = home / "settings/@jupyterlab/notebook-extension"
+    tracker.mkdir(parents=True)
+    (tracker / "tracker.jupyterlab-settings").write_text(json.dumps({"windowingMode": "none"}))
 
     port = free_port()
     lab = Lab(f"http://127.0.0.1:{port}", secrets.token_hex(16), folder)
