@@ -10,3 +10,11 @@ from vqlab.vision import Images
 def images():
     generator = torch.Generator().manual_seed(0)
     return Images(*torch.rand(60, 1, 8, 8, generator=generator).split([40, 20]))
+
+
+@pytest.fixture(autouse=True)
+def cache(tmp_path_factory, monkeypatch):
+    """Nothing is prepared in the home folder."""
+    folder = tmp_path_factory.getbasetemp() / "cache"
+    monkeypatch.setenv("VQLAB_CACHE", str(folder))
+    return folder
