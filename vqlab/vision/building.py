@@ -8,14 +8,16 @@ manifest is written: an array without a manifest is not finished.
 from __future__ import annotations
 
 import contextlib
+import errno
 import hashlib
+import io
 import json
 import os
 import shutil
 import time
 import zlib
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import IO, Any
@@ -144,8 +146,9 @@ def _rows(
     originals: Originals, journal: Journal, file: IO[bytes], workers: int | None, bar: Any
 ) -> None:
     last = time.monotonic()
+    results = _results(originals, journal.next, workers or cpu_count())
     try:
-        for name, picture in _results(originals, journal.next, workers or cpu_count()):
+        for name, picture in results:
             if isinstance(picture, BadPicture):
                 if originals.bad == "raise":
                     raise picture
@@ -163,6 +166,8 @@ def _rows(
         with contextlib.suppress(OSError):  # the disk may be what failed
             journal.note(file)
         raise
+    finally:
+        results.close()  # a traceback that is kept would keep the threads
     journal.note(file)
 
 
@@ -173,7 +178,7 @@ class _Unread(Exception):
         self.cause = cause
 
 
-def _results(originals: Originals, start: int, workers: int) -> Iterator[Result]:
+def _results(originals: Originals, start: int, workers: int) -> Generator[Result, None, None]:
     """In order, while others are read ahead. Pillow and numpy let threads run side by side."""
     waiting: deque[Future[list[Result]]] = deque()
     blocks = originals.blocks(start)
@@ -243,8 +248,6 @@ def locked(path: Path) -> Iterator[None]:
 
 
 def _head(shape: tuple[int, ...]) -> bytes:
-    import io
-
     head = io.BytesIO()
     about = {"descr": "|u1", "fortran_order": False, "shape": shape}
     np.lib.format.write_array_header_1_0(head, about)
@@ -272,7 +275,7 @@ def _crc(path: Path, length: int) -> int | None:
 def _room(place: Path, needed: int) -> None:
     free = shutil.disk_usage(place).free
     if needed > free:
-        raise OSError(28, f"{needed / 1e9:.1f} GB are needed, {free / 1e9:.1f} GB are free")
+        raise OSError(errno.ENOSPC, f"{needed / 1e9:.1f} GB are needed, {free / 1e9:.1f} GB are free")
 
 
 def _write(path: Path, text: str) -> None:

@@ -166,8 +166,9 @@ def _numbered(names: Sequence[str]) -> dict[int, int]:
 
 
 def _number(name: str) -> int:
-    digits = re.search(r"(\d+)\D*$", Path(name).stem)
-    if digits is None or Path(name).stem.startswith("row "):
+    file = name.rsplit("/", 1)[-1]
+    digits = re.search(r"(\d+)\D*$", file.rpartition(".")[0] or file)
+    if digits is None or file.startswith("row "):
         raise ValueError(f"the name {name!r} holds no number of a picture")
     return int(digits[1])
 
