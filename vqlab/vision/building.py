@@ -139,7 +139,7 @@ def build(
             error.errno,
             f"the pictures could not be written to {place} ({error.strerror or error}); what is "
             "done stays: free some space, or name another folder, and call again",
-        ) from error
+        ) from None
 
 
 def _rows(
@@ -193,7 +193,7 @@ def _results(originals: Originals, start: int, workers: int) -> Generator[Result
                     return
                 results = waiting.popleft().result()
             except OSError as error:
-                raise _Unread(error) from error
+                raise _Unread(error) from None
             yield from results
     finally:
         pool.shutdown(cancel_futures=True)

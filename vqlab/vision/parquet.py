@@ -130,7 +130,7 @@ class HuggingFace(ParquetFiles):
         try:
             hub = importlib.import_module("huggingface_hub")
         except ImportError as error:
-            raise ImportError(HUB) from error
+            raise ImportError(HUB) from None
         folder = hub.snapshot_download(
             self.name, repo_type="dataset", revision=self.revision, allow_patterns="*.parquet"
         )
@@ -148,11 +148,11 @@ def _opened(file: Path) -> Any:
     try:
         parquet = importlib.import_module("pyarrow.parquet")
     except ImportError as error:
-        raise ImportError(PYARROW) from error
+        raise ImportError(PYARROW) from None
     try:
         return parquet.ParquetFile(file)
     except importlib.import_module("pyarrow").ArrowInvalid as error:
-        raise ValueError(f"{file} is no whole parquet file: {error}") from error
+        raise ValueError(f"{file} is no whole parquet file: {error}") from None
 
 
 def _column(opened: Any, column: str, file: Path) -> str:

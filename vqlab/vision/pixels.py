@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageColor, ImageOps
+from PIL import Image, ImageColor, ImageOps, UnidentifiedImageError
 
 FILTERS = {
     "lanczos": Image.Resampling.LANCZOS,
@@ -62,8 +62,10 @@ def decoded(
             picture = _coloured(ImageOps.exif_transpose(file), settings["background"])
     except MemoryError:
         raise
+    except UnidentifiedImageError:
+        raise BadPicture(name, "Pillow knows no such kind of file") from None
     except Exception as error:  # Pillow's decoders raise whatever a damaged file makes them
-        raise BadPicture(name, str(error) or type(error).__name__) from error
+        raise BadPicture(name, str(error) or type(error).__name__) from None
     wide, high = _sides(*picture.size, resolution)
     picture = picture.resize((wide, high), FILTERS[filter])
     left, top = (wide - resolution) // 2, (high - resolution) // 2
@@ -87,7 +89,7 @@ def checked(resolution: int, filter: str, background: str) -> dict[str, Any]:
     try:
         red, green, blue = ImageColor.getrgb(background)[:3]
     except (ValueError, AttributeError, TypeError) as error:
-        raise ValueError(f"background must be a colour, got {background!r}") from error
+        raise ValueError(f"background must be a colour, got {background!r}") from None
     colour = f"#{red:02x}{green:02x}{blue:02x}"
     return {"resolution": int(resolution), "filter": filter, "background": colour}
 
