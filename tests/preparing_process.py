@@ -45,8 +45,8 @@ def work(pictures, cache, said, place, kill, seconds):
     if place == "checksum":
         building.digest = lambda path: os.kill(os.getpid(), signal.SIGKILL)
     if place == "manifest":
-        whole = building._write
-        building._write = lambda path, text: (
+        whole = building.write_whole
+        building.write_whole = lambda path, text: (
             os.kill(os.getpid(), signal.SIGKILL) if "manifest" in path.name else whole(path, text)
         )
     originals = Watched(image_folder(pictures, 8), kill, seconds)

@@ -75,7 +75,8 @@ def test_from_parquet_files_and_by_name(small, folder, tmp_path, monkeypatch):
     import pyarrow.parquet as pq
 
     (tmp_path / "hub").mkdir()
-    for part, rows in {"train": range(32), "validation": range(32, 36), "test": range(36, 40)}.items():
+    parts = {"train": range(32), "validation": range(32, 36), "test": range(36, 40)}
+    for part, rows in parts.items():
         cells = [{"bytes": (folder / f"{i}.png").read_bytes(), "path": f"{i}.png"} for i in rows]
         pq.write_table(pa.table({"image": cells}), tmp_path / f"hub/{part}-00000-of-00001.parquet")
     hub = SimpleNamespace(snapshot_download=lambda *a, **k: str(tmp_path / "hub"))

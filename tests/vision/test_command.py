@@ -114,8 +114,8 @@ def test_a_folder_of_ones_own_from_the_shell(tmp_path, monkeypatch):
     words = ["fit", "--config", "paper", *SMALL["paper"], "--trainer.max_steps", "2"]
     at = words.index("--data.options")
     del words[at : at + 2]
-    words += ["--trainer.val_check_interval", "2", "--trainer.enable_progress_bar", "false",
-              "--data.source", "folder", "--data.path", "mine", "--data.split", "paper"]  # fmt: skip
+    words += ["--trainer.val_check_interval", "2", "--trainer.enable_progress_bar", "false"]
+    words += ["--data.source", "folder", "--data.path", "mine", "--data.split", "paper"]
     with pytest.raises(Refused, match="mine/07.jpg is no whole picture"):
         main(words)
     cli = main([*words, "--data.options.bad", "skip"])

@@ -129,7 +129,7 @@ class HuggingFace(ParquetFiles):
     def _fetched(self) -> ParquetFiles:
         try:
             hub = importlib.import_module("huggingface_hub")
-        except ImportError as error:
+        except ImportError:
             raise ImportError(HUB) from None
         folder = hub.snapshot_download(
             self.name, repo_type="dataset", revision=self.revision, allow_patterns="*.parquet"
@@ -147,7 +147,7 @@ class HuggingFace(ParquetFiles):
 def _opened(file: Path) -> Any:
     try:
         parquet = importlib.import_module("pyarrow.parquet")
-    except ImportError as error:
+    except ImportError:
         raise ImportError(PYARROW) from None
     try:
         return parquet.ParquetFile(file)

@@ -88,7 +88,7 @@ def checked(resolution: int, filter: str, background: str) -> dict[str, Any]:
         raise ValueError(f"unknown filter {filter!r}; choose one of {', '.join(FILTERS)}")
     try:
         red, green, blue = ImageColor.getrgb(background)[:3]
-    except (ValueError, AttributeError, TypeError) as error:
+    except (ValueError, AttributeError, TypeError):
         raise ValueError(f"background must be a colour, got {background!r}") from None
     colour = f"#{red:02x}{green:02x}{blue:02x}"
     return {"resolution": int(resolution), "filter": filter, "background": colour}
