@@ -94,6 +94,24 @@ def test_what_is_transparent_lies_over_the_background(mode, colour):
     assert np.array_equal(out[:, 0, 1], np.broadcast_to(x[0, 1, :-1], 3))
 
 
+def test_a_colour_that_means_transparent():
+    grey = file(Image.fromarray(RAMP), transparency=7)
+    expected = np.where(RAMP == 7, 255, RAMP)
+    assert np.array_equal(decoded(grey, 16), np.stack([expected] * 3))
+    x = colours()
+    x[4:6] = 10, 20, 30
+    found = decoded(file(Image.fromarray(x), transparency=(10, 20, 30)), 16, background="black")
+    x[4:6] = 0
+    assert np.array_equal(found, x.transpose(2, 0, 1))
+
+
+def test_of_several_frames_the_first():
+    frames = [Image.fromarray(colours(seed)) for seed in range(3)]
+    for kind in ("PNG", "WEBP"):
+        content = file(frames[0], kind, save_all=True, append_images=frames[1:], lossless=True)
+        assert np.array_equal(decoded(content, 16), colours(0).transpose(2, 0, 1))
+
+
 def test_sixteen_bits_are_scaled_and_not_clipped():
     deep = np.linspace(0, 65535, 256).round().astype(np.uint16).reshape(16, 16)
     out = decoded(file(Image.fromarray(deep)), 16)

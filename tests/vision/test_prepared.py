@@ -133,6 +133,17 @@ def test_two_at_once_make_one(pictures, expected, tmp_path):
     assert np.array_equal(Prepared.open(place(tmp_path / "c"), verify=True)[:], expected)
 
 
+def test_a_disk_without_locks_is_said(pictures, expected, tmp_path, monkeypatch):
+    fcntl = pytest.importorskip("fcntl")
+
+    def none(*_):
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr(fcntl, "flock", none)
+    with pytest.warns(UserWarning, match="cannot be locked .No locks available.: let no second"):
+        assert np.array_equal(made(pictures, tmp_path)[:], expected)
+
+
 class Full:
     """A file on a disk that is full after some bytes."""
 

@@ -15,6 +15,7 @@ import json
 import os
 import shutil
 import time
+import warnings
 import zlib
 from collections import deque
 from collections.abc import Generator, Iterator
@@ -182,6 +183,12 @@ def locked(path: Path) -> Iterator[None]:
         except BlockingIOError:
             tqdm.write(f"another process prepares {path.parent}: waiting for it")
             fcntl.flock(file, fcntl.LOCK_EX)
+        except OSError as error:  # some disks of clusters have no locks
+            warnings.warn(
+                f"{path.parent} cannot be locked ({error.strerror}): let no second process prepare "
+                "the same pictures at the same time",
+                stacklevel=4,
+            )
         yield
 
 

@@ -53,7 +53,7 @@ class Prepared:
             FileNotFoundError: no manifest there: nothing was prepared, or not to the end.
             Torn: an unreadable manifest, or an array that is not the one it describes.
         """
-        folder = Path(folder).expanduser()
+        folder = Path(folder).expanduser().absolute()
         manifest, array = _manifest(folder), folder / ARRAY
         again = "prepare them again from the originals"
         if not array.is_file():
@@ -156,7 +156,7 @@ def prepare(
     about = originals.about()
     key = hashlib.sha256(json.dumps(about, sort_keys=True).encode()).hexdigest()[:12]
     root = default_folder() if folder is None else Path(folder).expanduser()
-    place = root / f"{about['kind'].replace(' ', '-')}-{originals.resolution}px-{key}"
+    place = root.absolute() / f"{about['kind'].replace(' ', '-')}-{originals.resolution}px-{key}"
     found = _usable(place)
     if found is None:
         place.mkdir(parents=True, exist_ok=True)
