@@ -15,10 +15,12 @@ class Watched:
 
     Args:
         originals: any. kill: at which block of those that are read. seconds: between two blocks.
+        cache: where they are prepared.
     """
 
-    def __init__(self, originals, kill=None, seconds=0.0):
+    def __init__(self, originals, kill=None, seconds=0.0, cache=""):
         self.originals, self.kill, self.seconds, self.starts = originals, kill, seconds, []
+        self.cache = Path(cache)
 
     def __getattr__(self, name):
         return getattr(self.originals, name)
@@ -34,9 +36,13 @@ class Watched:
     def _read(self, i, block):
         time.sleep(self.seconds)
         if i == self.kill:
-            time.sleep(0.2)  # until what was read before is written
+            while not self._begun():  # until something of what was read before is written
+                time.sleep(0.01)
             os.kill(os.getpid(), signal.SIGKILL)
         return block()
+
+    def _begun(self):
+        return any(f.read_text().count("\n") > 1 for f in self.cache.rglob("progress.jsonl"))
 
 
 def work(pictures, cache, said, place, kill, seconds):
@@ -49,7 +55,7 @@ def work(pictures, cache, said, place, kill, seconds):
         building.write_whole = lambda path, text: (
             os.kill(os.getpid(), signal.SIGKILL) if "manifest" in path.name else whole(path, text)
         )
-    originals = Watched(image_folder(pictures, 8), kill, seconds)
+    originals = Watched(image_folder(pictures, 8), kill, seconds, cache)
     found = prepare(originals, cache, workers=1, progress=False)
     Path(said).write_text(f"{found.manifest['sha256']} {len(originals.starts)}")
 
