@@ -6,10 +6,13 @@ import sys
 import pytest
 import torch
 import yaml
+from PIL import Image
 
 pytest.importorskip("lightning", reason="training needs the extra 'train'")
 
+from vqlab.vision import ahead  # noqa: E402
 from vqlab.vision.command import CONFIGS, Refused, config_path, main  # noqa: E402
+from vqlab.vision.data import Pictures  # noqa: E402
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore::UserWarning"),
@@ -25,7 +28,7 @@ SMALL = {
         "--model.network_options",
         '{"width": 8, "outer": 8, "blocks": 1}',
         "--data.options",
-        '{"count": 60, "resolution": 64}',
+        '{"count": 60}',
         "--model.codebook_size",
         "64",
         "--model.dim",
@@ -43,7 +46,7 @@ SMALL = {
         "--data.batch",
         "4",
         "--data.options",
-        '{"count": 60, "resolution": 64}',
+        '{"count": 60}',
         "--model.perceptual",
         "0",
         "--model.judge_options",
@@ -59,7 +62,7 @@ SMALL = {
         "--data.batch",
         "4",
         "--data.options",
-        '{"count": 30, "resolution": 128}',
+        '{"count": 30}',
         "--model.perceptual",
         "0",
         "--model.judge_options",
@@ -99,6 +102,42 @@ def test_it_runs_two_steps(name, tmp_path, monkeypatch):
     saved = yaml.safe_load(next(folder.glob("logs/*/config.yaml")).read_text())
     assert saved["model"]["init_args"]["method"] == cli.model.hparams["method"]
     assert saved["trainer"]["max_steps"] == 2
+
+
+def test_a_folder_of_ones_own_from_the_shell(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("PL_GLOBAL_SEED", raising=False)
+    for i in range(40):
+        (tmp_path / "mine").mkdir(exist_ok=True)
+        Image.new("RGB", (70, 64), (6 * i, 90, 200)).save(tmp_path / f"mine/{i:02d}.jpg")
+    (tmp_path / "mine/07.jpg").write_bytes(b"damaged")
+    words = ["fit", "--config", "paper", *SMALL["paper"], "--trainer.max_steps", "2"]
+    at = words.index("--data.options")
+    del words[at : at + 2]
+    words += ["--trainer.val_check_interval", "2", "--trainer.enable_progress_bar", "false"]
+    words += ["--data.source", "folder", "--data.path", "mine", "--data.split", "paper"]
+    with pytest.raises(Refused, match="mine/07.jpg is no whole picture"):
+        main(words)
+    cli = main([*words, "--data.options.bad", "skip"])
+    assert cli.trainer.global_step == 2
+    assert [len(part) for part in cli.datamodule.parts] == [29, 4, 6]
+    with pytest.raises(Refused, match="^no folder at elsewhere$"):
+        main([*words, "--data.path", "elsewhere"])
+
+
+def test_prepared_ahead_and_trained_on(tmp_path, monkeypatch, capsys, cache):
+    ahead.main(["faces", "--count", "20", "--resolution", "8", "--workers", "1"])
+    said = capsys.readouterr().out
+    assert "20 pictures of 8 x 8 pixels, 0 skipped" in said
+    path = said.split("--data.path ")[1].strip()
+    assert path.startswith(str(cache)) and len(Pictures("prepared", path=path, batch=2).parts.test)
+    for words, wrong in [
+        (["folder", str(tmp_path / "none")], "^error: no folder at .*none"),
+        (["celeba-hq", "some/set", "--revision", "main"], "^error: name the commit of some/set"),
+        (["faces", "--resolution", "2"], "^error: resolution must be 8 to 1024"),
+    ]:
+        with pytest.raises(SystemExit, match=wrong):
+            ahead.main(words)
 
 
 def test_the_papers_settings():

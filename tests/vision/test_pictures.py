@@ -3,10 +3,11 @@
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 pytest.importorskip("lightning", reason="training needs the extra 'train'")
 
-from vqlab.vision import Augment, Images  # noqa: E402
+from vqlab.vision import Augment, Images, drawn_faces  # noqa: E402
 from vqlab.vision.batches import Batches  # noqa: E402
 from vqlab.vision.data import Parts, Pictures, as_floats  # noqa: E402
 
@@ -107,6 +108,70 @@ def test_any_source_by_index_will_do(tmp_path):
     assert torch.equal(batch[0], torch.from_numpy(stack[25:29]))
     out = data.on_after_batch_transfer(batch, 0)
     assert torch.equal(out, torch.from_numpy(stack[25:29]).float() / 255)
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """Forty pictures of 12 x 10 pixels, each of one colour: its number."""
+    folder = tmp_path / "pictures"
+    folder.mkdir()
+    for i in range(40):
+        Image.new("RGB", (12, 10), (i, 0, 255)).save(folder / f"{i:02d}.png")
+    return folder
+
+
+def test_a_folder_is_prepared_once_and_divided(folder):
+    data = Pictures("folder", path=str(folder), size=8, batch=4)
+    data.prepare_data()
+    assert (data.channels, data.steps_per_epoch) == (3, 7)
+    seen = [torch.cat([b[:, 0, 0, 0] for b, _, _ in loader]).tolist()
+            for loader in (data.val_dataloader(), data.test_dataloader())]  # fmt: skip
+    assert seen == [list(range(30, 34)), list(range(34, 40))]
+    batch = next(iter(data.train_dataloader()))
+    assert batch[0].shape == (4, 3, 8, 8) and batch[0].dtype == torch.uint8
+    floats = data.on_after_batch_transfer(batch, 0)
+    assert torch.equal(floats[:, 0, 3, 3], batch[0][:, 0, 3, 3] / 255)
+    kept = data.parts.train.source.folder
+    again = Pictures("prepared", path=str(kept), batch=4)
+    assert np.array_equal(again.parts.test[np.arange(6)], data.parts.test[np.arange(6)])
+    options = {"resolution": 10, "bad": "skip"}
+    larger = Pictures("folder", options, path=str(folder), size=8, batch=4)
+    assert larger.parts.train.source.resolution == 10  # as_floats scales
+
+
+def test_loading_processes_read_the_same_array(folder):
+    data = Pictures("folder", path=str(folder), size=8, batch=4, workers=1)
+    seen = torch.cat([pictures[:, 0, 0, 0] for pictures, _, _ in data.train_dataloader()])
+    assert set(seen.tolist()) < set(range(30)) and len(set(seen.tolist())) == 28
+
+
+def test_faces_by_name_are_those_drawn_in_memory():
+    data = Pictures("faces", {"count": 30, "test_share": 0.3, "seed": 1}, size=16, batch=4)
+    train, test = drawn_faces(30, 16, 0.3, 1)
+    kept = as_floats(torch.from_numpy(data.parts.test[np.arange(9)]))
+    assert torch.equal(kept, test)
+    numbers = np.arange(len(data.parts.train))
+    drawn = Pictures(Images(train, test), batch=4).parts.train[numbers]
+    assert torch.equal(as_floats(torch.from_numpy(data.parts.train[numbers])), drawn)
+
+
+def test_paths_and_splits_that_cannot_be(folder):
+    for wrong, words in [
+        ({"source": "folder"}, "'folder' needs a path"),
+        ({"source": "digits", "path": "x"}, "'digits' takes no path"),
+        ({"source": "folder", "path": "x", "split": "half"}, "unknown split 'half'; choose one"),
+    ]:
+        with pytest.raises(ValueError, match=words):
+            Pictures(**wrong)
+    where = {"path": str(folder), "size": 8, "batch": 4}
+    for more, words in [
+        ({"split": "official"}, "30,000 pictures, found 40"),
+        ({"split": "own"}, "00.png is in none"),
+        ({"split_files": {"train": "x"}}, "'paper' takes no files"),
+        ({"options": {"filter": "nearest"}}, "unknown filter"),
+    ]:
+        with pytest.raises(ValueError, match=words):
+            Pictures("folder", **{**where, **more}).prepare_data()
 
 
 def test_what_cannot_be_is_refused(images):

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import torch
@@ -12,8 +13,13 @@ from torch.nn.functional import interpolate
 
 from .augment import Augment
 from .batches import Batches, Source
-from .datasets import CHOICES, Images, images_of
+from .celeba import celeba_hq
+from .datasets import CHOICES, Images, halves, images_of
 from .extra import LIGHTNING
+from .originals import FacesToDraw, Originals, image_folder
+from .parquet import ParquetFiles
+from .prepared import Prepared, prepare
+from .splits import SPLITS, Parts, Subset, set_aside
 
 try:
     import lightning.pytorch as L
@@ -21,49 +27,42 @@ except ImportError as error:
     raise ImportError(LIGHTNING) from error
 
 
-class Parts(NamedTuple):
-    """Pictures to train on, to choose by, and to report on."""
-
-    train: Source
-    val: Source
-    test: Source
-
-
-class Subset:
-    """Some pictures of a source, by their numbers.
-
-    Args:
-        source: of the pictures. numbers: (N,) int64.
-    """
-
-    def __init__(self, source: Source, numbers: np.ndarray) -> None:
-        self.source, self.numbers = source, numbers
-
-    def __len__(self) -> int:
-        return len(self.numbers)
-
-    def __getitem__(self, which: Any) -> Any:
-        return self.source[self.numbers[np.asarray(which)]]
+# Made of files, or drawn, once: an array on disk serves every training afterwards.
+KEPT: dict[str, Callable[..., Originals]] = {
+    "faces": FacesToDraw,
+    "folder": image_folder,
+    "parquet": ParquetFiles,
+    "celeba-hq": celeba_hq,
+}
+FILES = ("folder", "parquet", "celeba-hq", "prepared")
+NAMES = ("digits", "photos", "faces", *FILES)
 
 
 class Pictures(L.LightningDataModule):
     """Pictures by name or given, in batches of floats in [0, 1], augmented on the device.
 
     Args:
-        source: "digits", "photos" (see ``vqlab.vision.datasets.CHOICES``), :class:`Images` or
-            :class:`Parts`.
-        options: of a source by name, such as ``{"size": 64}`` for photos.
+        source: "digits", "photos", "faces" (see ``vqlab.vision.datasets.CHOICES``), "folder"
+            (:func:`image_folder`), "parquet" (:class:`ParquetFiles`), "celeba-hq"
+            (:func:`celeba_hq`), "prepared" (a folder of :func:`prepare`), :class:`Images` or
+            :class:`Parts`. Faces and files become an array on disk when first used, see
+            :func:`vqlab.vision.prepare`.
+        options: of a source by name, such as ``{"size": 64}`` for photos, ``{"bad": "skip"}`` for
+            files.
         batch: pictures in a training step, in all processes together.
-        size: side in pixels to which pictures are scaled (antialiased); None leaves them.
+        size: side in pixels to which pictures are scaled (antialiased); None leaves them. Faces and
+            files are prepared at this size where the options name no ``resolution``.
         augment: changes of the training pictures; None leaves them.
         val_share: share of the training part that is set aside to choose by, where the source
             itself has no such part.
         seed: of that share, of the order and of the augmentation.
         workers: loading processes.
+        path: of a folder, of CelebA-HQ or of what is prepared. split: which of its pictures are
+            trained on, see :func:`vqlab.vision.splits.divided`. split_files: the lists it takes.
 
     Raises:
         ValueError: an unknown source, sizes that do not fit, a batch that the processes cannot
-            share evenly.
+            share evenly, a path where none belongs or none where one does.
     """
 
     def __init__(
@@ -76,10 +75,18 @@ class Pictures(L.LightningDataModule):
         val_share: float = 0.1,
         seed: int = 0,
         workers: int = 0,
+        path: str | None = None,
+        split: str = "paper",
+        split_files: dict[str, str] | None = None,
     ) -> None:
         super().__init__()
-        if isinstance(source, str) and source not in CHOICES:
-            raise ValueError(f"unknown source {source!r}; choose one of {', '.join(CHOICES)}")
+        if isinstance(source, str) and source not in NAMES:
+            raise ValueError(f"unknown source {source!r}; choose one of {', '.join(NAMES)}")
+        if isinstance(source, str) and (path is None) == (source in FILES):
+            kind = "needs a path" if path is None else "takes no path"
+            raise ValueError(f"the source {source!r} {kind} (--data.path)")
+        if split not in SPLITS:
+            raise ValueError(f"unknown split {split!r}; choose one of {', '.join(SPLITS)}")
         for name, value in {"batch": batch, "size": 1 if size is None else size}.items():
             if int(value) != value or value < 1:
                 raise ValueError(f"{name} must be an integer >= 1, got {value!r}")
@@ -87,7 +94,12 @@ class Pictures(L.LightningDataModule):
             raise ValueError(f"val_share must lie in (0, 1), got {val_share}")
         self.source, self.options, self.batch, self.size = source, options or {}, batch, size
         self.augment, self.val_share, self.seed, self.workers = augment, val_share, seed, workers
+        self.path, self.split, self.split_files = path, split, split_files
         self._parts: Parts | None = None
+
+    def prepare_data(self) -> None:
+        """Makes the array, where one is needed and is not there."""
+        self.parts  # noqa: B018  # of several processes one works, the others wait: by a lock
 
     @property
     def parts(self) -> Parts:
@@ -95,7 +107,7 @@ class Pictures(L.LightningDataModule):
         if self._parts is None:
             given = self.source
             if isinstance(given, str):
-                given = CHOICES[given](**self.options)
+                given = self._named(given)
             self._parts = self._three(given)
             if self.batch > len(self._parts.train):
                 raise ValueError(
@@ -104,15 +116,28 @@ class Pictures(L.LightningDataModule):
                 )
         return self._parts
 
+    def _named(self, source: str) -> Any:
+        if source == "prepared":
+            return self._split(Prepared.open(str(self.path), **self.options))
+        if source not in KEPT:
+            return CHOICES[source](**self.options)
+        options = {"resolution": self.size or (32 if source == "faces" else 64), **self.options}
+        if source != "faces":
+            return self._split(prepare(KEPT[source](self.path, **options)))
+        held_out = {k: options.pop(k) for k in ("test_share", "seed") if k in options}
+        faces = prepare(FacesToDraw(**options))
+        return [Subset(faces, numbers) for numbers in halves(len(faces), **held_out)]
+
+    def _split(self, kept: Prepared) -> Parts:
+        return kept.split(self.split, self.split_files, self.val_share, self.seed)
+
     def _three(self, given: Any) -> Parts:
         if len(given) == 3:
             return Parts(*given)
         if isinstance(given[0], Tensor):
             given = images_of(Images(*given)) if given[0].is_floating_point() else given
         train, test = given
-        order = np.random.default_rng([self.seed, 0x5E7]).permutation(len(train))
-        aside = max(1, round(self.val_share * len(train)))
-        return Parts(Subset(train, order[aside:]), Subset(train, order[:aside]), test)
+        return Parts(*set_aside(train, self.val_share, self.seed), test)
 
     @property
     def channels(self) -> int:

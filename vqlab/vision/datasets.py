@@ -138,11 +138,21 @@ def _patches(size: int) -> Tensor:
     return torch.from_numpy(np.concatenate(parts))
 
 
-def _split(stack: Tensor, test_share: float, seed: int) -> Images:
-    held_out = round(len(stack) * test_share)
-    if not 0 < held_out < len(stack):
+def halves(count: int, test_share: float = 0.2, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
+    """Numbers of the pictures to train on, and of those held out, in the order the seed draws.
+
+    Raises:
+        ValueError: a share that leaves one of the parts empty.
+    """
+    held_out = round(count * test_share)
+    if not 0 < held_out < count:
         raise ValueError(
-            f"test_share must leave pictures on both sides, got {test_share} of {len(stack)}"
+            f"test_share must leave pictures on both sides, got {test_share} of {count}"
         )
-    order = torch.from_numpy(np.random.default_rng(seed).permutation(len(stack)))
-    return Images(stack[order[held_out:]], stack[order[:held_out]])
+    order = np.random.default_rng(seed).permutation(count)
+    return order[held_out:], order[:held_out]
+
+
+def _split(stack: Tensor, test_share: float, seed: int) -> Images:
+    train, test = halves(len(stack), test_share, seed)
+    return Images(stack[torch.from_numpy(train)], stack[torch.from_numpy(test)])
