@@ -1,5 +1,6 @@
-"""For lessons: ask before you show, and check what a reader wrote."""
+"""For lessons: ask before you show, and check what a reader wrote; for courses: a game."""
 
+from vqlab.teach.challenge import Challenge, Score, challenge
 from vqlab.teach.checks import (
     check_centroids,
     check_critical_speed,
@@ -9,14 +10,30 @@ from vqlab.teach.checks import (
 )
 from vqlab.teach.geometry import check_cosine_choice, check_hyperbolic_distance
 from vqlab.teach.guess import guess
+from vqlab.teach.lives import check_autopsy, check_steps_until_lost, check_use
+from vqlab.teach.pulls import check_gradients, check_kernel_pull, check_own_rule, check_rescues
+from vqlab.teach.steps import check_lloyd_step, check_moving_average, check_paper
 
 __all__ = [
+    "Challenge",
+    "Score",
+    "challenge",
+    "check_autopsy",
     "check_centroids",
     "check_cosine_choice",
     "check_critical_speed",
+    "check_gradients",
     "check_hyperbolic_distance",
+    "check_kernel_pull",
+    "check_lloyd_step",
+    "check_moving_average",
     "check_nearest",
+    "check_own_rule",
+    "check_paper",
     "check_perplexity",
+    "check_rescues",
+    "check_steps_until_lost",
+    "check_use",
     "compare",
     "guess",
 ]
