@@ -1,10 +1,10 @@
-"""The graded exercises: what students get, and what they get for it. Run by `make assignment`, `grade`.
+"""The graded exercises: what students get, and their marks. `make assignment`, `make grade`.
 
-    course.py assignment [NAME …]     notebooks/exercises -> course/release, without solutions
-    course.py grade FOLDER            FOLDER/STUDENT/NN_name.ipynb -> course/marks.csv, course/feedback
+    course.py assignment [NAME …]    notebooks/exercises -> course/release, without solutions
+    course.py grade FOLDER [NAME …]  FOLDER/STUDENT/NN_name.ipynb -> course/marks.csv, feedback
 
-nbgrader does the work, in course/nbgrader. Every exercise is an assignment of its own there, so that
-a notebook that cannot be run costs its own marks and no others.
+nbgrader does the work, in course/nbgrader. Every exercise is an assignment of its own there, so
+that a notebook that cannot be run costs its own marks and no others.
 
 Grading runs what students wrote, with the rights of who grades. Variables of the environment are
 hidden from it, and a cell that takes too long is stopped; that is tidiness, no protection. Grade in
@@ -32,7 +32,7 @@ COURSE = ROOT / "course"
 SECONDS_PER_CELL = 60
 PRELOAD = """--IPKernelApp.exec_lines=["__import__('vqlab.teach');"]"""
 LARGEST = 5_000_000  # bytes of a submitted notebook
-KEPT = re.compile(r"PATH|LANG|LC_\w+|PYTHONPATH|VIRTUAL_ENV|JUPYTER_\w+|OMP_\w+|PLOTLY_RENDERER|TMPDIR")
+KEPT = re.compile(r"PATH|LANG|LC_\w+|PYTHONPATH|VIRTUAL_ENV|JUPYTER_\w+|TMPDIR")
 
 
 @dataclass(frozen=True)

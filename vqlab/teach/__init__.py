@@ -1,6 +1,5 @@
 """For lessons: ask before you show, and check what a reader wrote; for courses: a game."""
 
-from vqlab.teach.challenge import Challenge, Score, challenge
 from vqlab.teach.checks import (
     check_centroids,
     check_critical_speed,
@@ -8,6 +7,7 @@ from vqlab.teach.checks import (
     check_perplexity,
     compare,
 )
+from vqlab.teach.game import Challenge, Score, challenge
 from vqlab.teach.geometry import check_cosine_choice, check_hyperbolic_distance
 from vqlab.teach.guess import guess
 from vqlab.teach.lives import check_autopsy, check_steps_until_lost, check_use

@@ -78,6 +78,7 @@ def check_autopsy(function: Callable[[Array, Array, NDArray[np.int64], int], Any
         hits[-window - 1, 0] = 1
         hits[-2:, 1], hits[-window:-2, 1] = 0, 1  # only waits
         hits[:-1, 2], hits[-1, 2] = 0, 1  # hit at last
+        hits[1:, 3], hits[0, 3] = 0, 1  # dead for long
         dead, lag = _pair("autopsy", _quiet(function, latents, codes, hits, window))
         recent = hits[-window:].sum(0)
         compare("dead", dead, recent == 0, {
@@ -131,7 +132,7 @@ def check_steps_until_lost(function: Callable[[float, float, float, float], Any]
     Raises:
         AssertionError: with the likely mistake.
     """
-    cases = ((0.05, 1.0, 0.1, 0.6), (0.05, 1.0, 0.1, 1.2), (0.013, 0.5, 0.0625, 0.5),
+    cases = ((0.05, 1.0, 0.1, 0.48), (0.05, 1.0, 0.1, 1.2), (0.013, 0.5, 0.0625, 0.5),
              (0.2, 2.0, 0.25, 0.5), (0.011, 1.0, 1 / 24, 0.31))  # fmt: skip
     for speed, rate, share, gap in cases:
         truth = steps_until_lost(speed, rate, share, gap)
