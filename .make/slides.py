@@ -31,7 +31,9 @@ SHOWN = ("image/png", "text/html", "text/markdown", "text/plain")
 UNKNOWN = {
     r"\\tag\{.*?\}|\\!": " ",
     r"\\dots": r"\\ldots",
+    r"\\t?frac\s*(\d)\s*(\w)": r"\\frac{\1}{\2}",
     r"\\tfrac": r"\\frac",
+    r"\\bar\s*\{?(\w)\}?": r"{\\bar{\1}\\,}",  # else an index lands below
     r"\\([lr])Vert(?![a-zA-Z])": r"\\|",
 }
 
@@ -39,13 +41,13 @@ STYLE = """
 @page { size: 1280px 720px; margin: 0 }
 * { box-sizing: border-box }
 html { scroll-snap-type: y mandatory; background: #fff }
-body { margin: 0; font: 24px/1.4 system-ui, "Helvetica Neue", Arial, sans-serif; color: #1b2530 }
+body { margin: 0; font: 28px/1.4 system-ui, "Helvetica Neue", Arial, sans-serif; color: #1b2530 }
 section { position: relative; width: 1280px; height: 720px; padding: 34px 64px 40px; overflow: hidden;
   scroll-snap-align: start; break-after: page; border-bottom: 1px solid #d5dbe1 }
 section::after { content: attr(data-page); position: absolute; right: 26px; bottom: 12px;
   font-size: 15px; color: #77828d }
-h1 { font-size: 1.85em; line-height: 1.15; margin: .1em 0 .5em }
-h2 { font-size: 1.4em; line-height: 1.2; margin: 0 0 .5em }
+h1 { font-size: 1.7em; line-height: 1.15; margin: .1em 0 .5em }
+h2 { font-size: 1.35em; line-height: 1.2; margin: 0 0 .5em }
 p, ul, ol { margin: .45em 0 } li { margin: .15em 0 }
 a { color: #0072b2; text-decoration: none } .anchor-link { display: none }
 pre { font: .72em/1.35 ui-monospace, Menlo, Consolas, monospace; margin: .35em 0;
@@ -63,10 +65,16 @@ summary { color: #0072b2; cursor: pointer }
 """
 SCRIPT = """
 for (const s of document.querySelectorAll('section')) {
-  let size = 24
-  while (s.scrollHeight > 720 && size > 12) s.style.fontSize = (size -= .5) + 'px'
-  for (const i of s.querySelectorAll('img'))  // what text leaves
-    for (let h = 560; s.scrollHeight > 720 && h > 200; h -= 20) i.style.maxHeight = h + 'px'
+  let text = 28, picture = 560
+  const full = () => s.scrollHeight > 720 || s.scrollWidth > 1280
+  const low = (least, smallest) => {  // pictures give way first, then the text
+    while (full() && picture > smallest) {
+      picture -= 10
+      for (const i of s.querySelectorAll('img')) i.style.maxHeight = picture + 'px'
+    }
+    while (full() && text > least) s.style.fontSize = (text -= .5) + 'px'
+  }
+  low(20, 400); low(17, 300); low(12, 220)
 }
 const fill = () => { document.body.style.zoom = innerWidth / 1280 }
 addEventListener('resize', fill); fill()
@@ -93,8 +101,9 @@ def formulas(text: str) -> str:
         tex = found.group(1) or found.group(2)
         for given, known in UNKNOWN.items():
             tex = re.sub(given, known, tex)
-        mathml = tex2mathml(" ".join(tex.split()), as_block=block)
-        return " ".join(mathml.split())
+        tex = re.sub(r"\\text\{[^}]*\}", lambda words: words[0].replace(" ", "\u00a0"), tex)
+        mathml = tex2mathml(" ".join(tex.split(" ")).replace("\n", " "), as_block=block)
+        return re.sub(r"[ \n]+", " ", mathml)
 
     parts = CODE.split(text)
     return "".join(part if i % 2 else MATH.sub(one, part) for i, part in enumerate(parts))
