@@ -151,7 +151,8 @@ MISTAKES = [
     (check_lloyd_step, lambda z, c: (c, 1.0), "not moved"),
     (check_lloyd_step, lambda z, c: (lloyd_step(z, c)[0], lloyd_step(z, lloyd_step(z, c)[0])[1]),
      "after the step"),
-    (check_lloyd_step, lambda z, c: (lloyd_step(z, c)[0], len(z) * lloyd_step(z, c)[1]), "sum over"),
+    (check_lloyd_step, lambda z, c: (lloyd_step(z, c)[0], len(z) * lloyd_step(z, c)[1]),
+     "sum over"),
     (check_lloyd_step, lambda z, c: lloyd_step(z, c)[0], "two things"),
     (check_moving_average, lambda n, m, z, i, d: average(n, m, z, i, 1 - d), "exchanged"),
     (check_moving_average, lambda n, m, z, i, d: (d * n + np.bincount(i, minlength=len(n)), m, m),
@@ -159,7 +160,7 @@ MISTAKES = [
     (check_moving_average, lambda n, m, z, i, d: (average(n, m, z, i, d)[0], d * m + summed(
         z, i, len(n)), m), "without their factor"),
     (check_moving_average, lambda n, m, z, i, d: (*average(n, m, z, i, d)[:2], d * m / n[:, None]
-        + (1 - d) * summed(z, i, len(n)) / np.maximum(np.bincount(i, minlength=len(n)), 1)[:, None]),
+        + (1 - d) * summed(z, i, len(n)) / np.bincount(i, minlength=len(n)).clip(1)[:, None]),
      "averages places"),
     (check_moving_average, lambda n, m, z, i, d: (*average(n, m, z, i, d)[:2], m / n[:, None]),
      "old sums over the old"),
