@@ -42,8 +42,8 @@ STYLE = """
 * { box-sizing: border-box }
 html { scroll-snap-type: y mandatory; background: #fff }
 body { margin: 0; font: 28px/1.4 system-ui, "Helvetica Neue", Arial, sans-serif; color: #1b2530 }
-section { position: relative; width: 1280px; height: 720px; padding: 34px 64px 40px; overflow: hidden;
-  scroll-snap-align: start; break-after: page; border-bottom: 1px solid #d5dbe1 }
+section { position: relative; width: 1280px; height: 720px; padding: 34px 64px 40px;
+  overflow: hidden; scroll-snap-align: start; break-after: page; border-bottom: 1px solid #d5dbe1 }
 section::after { content: attr(data-page); position: absolute; right: 26px; bottom: 12px;
   font-size: 15px; color: #77828d }
 h1 { font-size: 1.7em; line-height: 1.15; margin: .1em 0 .5em }

@@ -10,9 +10,10 @@ import warnings
 
 import nbformat
 import pytest
-from course import EXERCISES, assignment, sources
 from lessons import text
 from nbgrader.nbgraderformat import MetadataValidator
+
+from course import EXERCISES, assignment, sources
 
 PATHS = sources([])
 

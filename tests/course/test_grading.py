@@ -8,8 +8,9 @@ import sys
 
 import nbformat
 import pytest
-from course import EXERCISES
 from lessons import ROOT
+
+from course import EXERCISES
 
 NAME = "03_moving_average"
 RIGHT = """

@@ -3,6 +3,7 @@
 import re
 
 import nbformat
+
 from course import EXERCISES, sources
 
 PAGE = (EXERCISES.parent / "course.md").read_text(encoding="utf-8")
