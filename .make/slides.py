@@ -2,9 +2,9 @@
 
     slides.py [NAME …]     course/slides/NAME.html; all lessons that have a cell tagged `slide`
 
-A cell tagged `slide` begins a slide, one tagged `more` goes on with it; with `output` as well, of a
-code cell only what it shows. Within a cell every second-level heading begins a slide, too; exercises,
-open questions and references are left out. Everything is in the one file: the stored
+A cell tagged `slide` begins a slide, one tagged `more` goes on with it; with `output` as well, of
+a code cell only what it shows. Within a cell every second-level heading begins a slide, too;
+exercises, open questions and references are left out. Everything is in the one file: the stored
 pictures stand for the figures, and formulas are MathML, so neither a kernel nor a network is
 needed. Arrow keys, Space and Page Down turn the pages; printing gives one page a slide. nbconvert
 renders the cells.
