@@ -6,27 +6,25 @@ import csv
 import hashlib
 import hmac
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 
 from ..drift import Motion, Run, make_motion, simulate
 from ..measure.distortion import kmeans_optimum
 from ..quantizers import VectorQuantizer
-from ..quantizers.codebooks import Codebook, Table
+from ..quantizers.codebooks import Table
 from ..quantizers.frame import Quantizer
-from ..quantizers.updates import Cells, Update
+from ..quantizers.updates import Update
+from .own_rule import Array, OwnRule, Rule
 
 if TYPE_CHECKING:
     import pandas as pd
 
-Array = NDArray[np.float64]
-Rule = Callable[[Array, Array, NDArray[np.int64]], Any]
 Method = str | tuple[str, Mapping[str, Any]] | Rule | Update
 
 CODES, POINTS, BATCH, STEPS = 32, 640, 64, 240
@@ -70,44 +68,6 @@ class Score:
             f"{self.player}: {self.points:.0f} points ({self.utilization:.0%} of the codes in use, "
             f"{self.excess:.2f} x the distortion of k-means)"
         )
-
-
-class OwnRule(Update):
-    """An update rule written as a function ``rule(codes, latents, indices) -> codes``.
-
-    It is called in every training step, after each latent was given its nearest code, with copies
-    of the codes (K, D), the batch (B, D) and the choice (B,), and returns all K codes as they shall
-    stand. A rule with a memory is an object with ``__call__``; each run gets a copy of it.
-
-    Raises:
-        ValueError: another shape came back, or NaN or Inf.
-    """
-
-    moves = True
-    sets_codes = True
-
-    def __init__(self, rule: Rule) -> None:
-        super().__init__()
-        self.rule = rule
-
-    def move(self, batch: Cells, codebook: Codebook) -> None:
-        """Asks the rule for the new codes."""
-        assert isinstance(codebook, Table)
-        codes = codebook.table.detach().double().numpy()
-        z, chosen = batch.latents.detach().double().numpy(), batch.indices.numpy()
-        moved = self.rule(codes.copy(), z.copy(), chosen.copy())
-        if moved is None:
-            raise ValueError("the rule returned nothing; it has to return all codes (K, D)")
-        new = np.asarray(moved, np.float64)
-        if new.shape != codes.shape:
-            raise ValueError(f"the rule returned shape {new.shape}; expected (K, D) {codes.shape}")
-        if not np.isfinite(new).all():
-            rows = np.flatnonzero(~np.isfinite(new).all(1))
-            raise ValueError(
-                f"the rule returned NaN or Inf for {len(rows)} codes, the first is {rows[0]}; "
-                "did you divide by the count of an empty cell?"
-            )
-        codebook.table.copy_(torch.from_numpy(new))
 
 
 class Challenge:

@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vqlab.teach.checks import Array, _passed, _quiet, compare
-from vqlab.teach.game import CODES, Rule, challenge
+from vqlab.teach.game import CODES, challenge
+from vqlab.teach.own_rule import Rule
 from vqlab.teach.steps import _pair
 
 
