@@ -13,7 +13,7 @@ PY := $(VENV)/bin/python
 RECIPE := pyproject.toml .constraints.txt .make/setup.sh
 
 .DEFAULT_GOAL := help
-.PHONY: help lab test bench check notebooks leaderboard readme picture lock clean
+.PHONY: help lab test bench check notebooks assignment grade slides leaderboard readme picture lock clean
 
 help:  ## list the targets
 	@echo "vqlab: a laboratory for vector quantization and codebook collapse"
@@ -33,6 +33,16 @@ check: $(VENV)/.has-test  ## ruff and mypy
 
 notebooks: $(VENV)/.has-authoring  ## run the lessons and store their outputs (ONLY=02_drift for one)
 	@$(PY) .make/notebooks.py $(ONLY)
+
+assignment: $(VENV)/.has-test  ## the exercises for students, without solutions, in course/release (ONLY="01 04")
+	@$(PY) .make/course.py assignment $(ONLY)
+
+grade: $(VENV)/.has-test  ## mark FROM=folder/STUDENT/01_….ipynb into course/marks.csv; it runs their code!
+	@test -n "$(FROM)" || { echo 'usage: make grade FROM=folder [ONLY="01 04"]'; exit 2; }
+	@$(PY) .make/course.py grade "$(FROM)" $(ONLY)
+
+slides: $(VENV)/.has-test  ## slides of lessons 00 and 02, to show and print, in course/slides
+	@$(PY) .make/slides.py $(ONLY)
 
 leaderboard: $(VENV)/.has-lab  ## run every method on every motion again, into data/ (ARGS="--seeds 2")
 	@OMP_NUM_THREADS=1 $(PY) -m vqlab.leaderboard $(ARGS)

@@ -99,7 +99,7 @@ def store(path: Path) -> str | None:
     except (CellExecutionError, CellTimeoutError, DeadKernelError) as error:
         return re.sub(r"\x1b\[[0-9;]*m", "", str(error))
     tidy(notebook)
-    if path in lesson_paths(path.parent):
+    if path.parent.name != "exercises" and path in lesson_paths(path.parent):
         try:
             notebook.metadata.vqlab = summary(notebook)
         except ValueError as error:

@@ -1,4 +1,7 @@
-"""Print the notebooks, those first that take longest by their own account: no worker ends late."""
+"""Print the notebooks, those first that take longest by their own account: no worker ends late.
+
+The exercises are left out: tests/course runs them.
+"""
 
 import json
 
@@ -11,5 +14,6 @@ def minutes(path):
     return about.get("vqlab", {}).get("minutes_to_run", 0)
 
 
-for path in sorted(all_paths(), key=minutes, reverse=True):
+lessons = [path for path in all_paths() if path.parent.name != "exercises"]
+for path in sorted(lessons, key=minutes, reverse=True):
     print(path.relative_to(ROOT))

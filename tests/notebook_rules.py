@@ -20,6 +20,7 @@ TAGS = {
     "nbval-ignore-output", "nbval-skip",
     "raises-exception",        # may fail: the stub of an exercise
     "faces",                   # shows pictures that may not be stored
+    "slide", "more", "output",  # stands on a slide: begins it, goes on, shows only its output
 }
 LAST_SECTIONS = ["The answer", "What we do not know", "Exercises", "References"]
 PLOTLY = "application/vnd.plotly.v1+json"
