@@ -9,10 +9,8 @@ pytest.importorskip("lightning", reason="training needs the extra 'train'")
 
 from training_process import run, start  # noqa: E402
 
-METHODS = {
-    "ema-revival": '{"threshold": 0.5, "use_decay": 0.5}',
-    "nsvq": '{"init": "kmeans", "form": "followup"}',
-}
+# Starts on k-means, keeps averages, revives; the others: tests/quantizers/test_distributed.py.
+METHODS = {"ema-revival": '{"init": "kmeans", "threshold": 0.5, "use_decay": 0.5}'}
 
 
 def words(method, processes):

@@ -73,41 +73,38 @@ def ends_alike(folder, undisturbed):
         np.testing.assert_array_equal(getattr(a, name), getattr(b, name), err_msg=name)
 
 
-@pytest.mark.parametrize(
-    ("step", "place", "left"),
-    [(6, "step", 4), (21, "step", 20), (15, "validation", 12),
-     (20, "writing", 16)],
-)  # fmt: skip
-def test_kill_9_and_resume(undisturbed, tmp_path, step, place, left):
-    assert run(words(step, place), tmp_path) == -signal.SIGKILL
-    assert newest(tmp_path / "runs/digits/checkpoints").name == f"step-{left}.ckpt"
-    code = run([*words(), "--resume", "true"], tmp_path)
-    assert code == 0, (tmp_path / "log.txt").read_text()[-3000:]
+def test_a_training_that_is_ended_in_every_way_ends_as_if_it_had_not_been(undisturbed, tmp_path):
+    """One training that much happens to: a chain, for each beginning takes seconds."""
+    folder, resumed = tmp_path / "runs/digits/checkpoints", ["--resume", "true"]
+
+    def ended(code, left, *given, again=True):
+        found = run([*words(*given), *(resumed if again else [])], tmp_path)
+        assert found == code, (tmp_path / "log.txt").read_text()[-3000:]
+        assert newest(folder).name == f"step-{left}.ckpt"
+
+    ended(-signal.SIGKILL, 4, 6, again=False)
+    ended(-signal.SIGKILL, 12, 15, "validation")
+    tear_the_last(folder, before="step-8.ckpt")
+    ended(-signal.SIGKILL, 12, 14)  # from 8 it came back to 12
+    ended(0, 14, 13, "step", signal.SIGINT)  # after Ctrl-C the step is done and kept
+    ended(-signal.SIGKILL, 16, 20, "writing")
+    ended(-signal.SIGKILL, 20, 21)
+    ended(0, STEPS)
     ends_alike(tmp_path, undisturbed)
 
 
-def test_ctrl_c_ends_after_the_step_and_resumes(undisturbed, tmp_path):
-    assert run(words(13, number=signal.SIGINT), tmp_path) == 0
-    assert newest(tmp_path / "runs/digits/checkpoints").name == "step-14.ckpt"
-    assert run([*words(), "--resume", "true"], tmp_path) == 0
-    ends_alike(tmp_path, undisturbed)
-
-
-def test_a_torn_checkpoint_or_seal_is_passed_over(undisturbed, tmp_path):
-    assert run(words(14), tmp_path) == -signal.SIGKILL
-    last = newest(tmp_path / "runs/digits/checkpoints")
+def tear_the_last(folder, before):
+    """Half a seal, or one bit of the checkpoint, and the one before counts as the newest."""
+    last = newest(folder)
     seal = last.with_name(last.name + ".json")
-    assert last.name == "step-12.ckpt"
     kept = seal.read_text()
     seal.write_text(kept[:20])
-    assert newest(last.parent).name == "step-8.ckpt"
+    assert newest(folder).name == before
     seal.write_text(kept)
     content = bytearray(last.read_bytes())
-    content[len(content) // 2] ^= 1  # one bit
+    content[len(content) // 2] ^= 1
     last.write_bytes(content)
-    assert newest(last.parent).name == "step-8.ckpt"
-    assert run([*words(), "--resume", "true"], tmp_path) == 0
-    ends_alike(tmp_path, undisturbed)
+    assert newest(folder).name == before
 
 
 def test_two_optimizers_resume_alike(tmp_path):
