@@ -101,8 +101,8 @@ class CodebookMonitor:
         elif one.counts_call(kwargs) and one.histories_due():
             if self.inputs is None:
                 one.tables = one.codes()
-            else:
-                self._look(keep=True)
+            elif all(other.ready() for other in self.watched):
+                self._look(keep=True)  # else the probe would start the codes, not the first batch
 
     @torch.no_grad()
     def _after(self, one: Watch, args: Any, kwargs: Any, output: Any) -> None:

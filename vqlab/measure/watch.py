@@ -79,9 +79,13 @@ class Watch:
         """Whether this call is a training step."""
         return self.module.training and not (self.reader and self.reader.skips(kwargs))
 
+    def ready(self) -> bool:
+        """Whether the codes are there already, or wait for the first batch."""
+        return self.reader is None or self.reader.ready(self.module)
+
     def codes(self) -> list[Tensor]:
         """The tables as they are, copied; none while they wait for the first batch."""
-        if self.reader is None or not self.reader.ready(self.module):
+        if self.reader is None or not self.ready():
             return []
         return [table.detach().clone() for table in self.reader.codes(self.module)]
 
