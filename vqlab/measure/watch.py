@@ -203,12 +203,6 @@ def run_untouched(model: Any, inputs: tuple[Any, ...]) -> None:
             part.training = training
 
 
-def rank_of_world() -> tuple[int, int]:
-    """This process and how many there are; 0 and 1 where it is alone."""
-    here = torch.distributed.is_available() and torch.distributed.is_initialized()
-    return (torch.distributed.get_rank(), torch.distributed.get_world_size()) if here else (0, 1)
-
-
 def _plain(name: str) -> str:
     """A module's name without what compilers and wrappers put around it."""
     return ".".join(p for p in name.split(".") if p not in ("_orig_mod", "module"))
