@@ -79,8 +79,9 @@ class AgainstKMeans(L.Callback):
     Args:
         samples: latents looked at, drawn at random from the validation set, always the same
             pictures' ones. At least K, better several times as many: k-means fits what it sees.
-        every: validations between two looks, the last one always seen; k-means takes its time (K = 1,024 and 8,192 latents of
-            64 dimensions: a second on a CPU; it grows with K times the samples).
+        every: validations between two looks, the last one always seen; k-means takes its time
+            (K = 1,024 and 8,192 latents of 64 dimensions: a second on a CPU; it grows with K times
+            the samples).
 
     Raises:
         ValueError: fewer samples than codes, once training begins.
