@@ -58,7 +58,8 @@ def fit(module, images, tmp_path, schedule, epochs):
 def test_what_moves_in_which_stage(images, tmp_path):
     module = AdversarialReconstructor(
         method="nsvq", method_options={"form": "followup", "replacement": True}, codebook_size=8,
-        dim=4, channels=1, network="resnet", perceptual=0.0, judge_options={"width": 4, "layers": 1},
+        dim=4, channels=1, network="resnet", perceptual=0.0,
+        judge_options={"width": 4, "layers": 1},
         network_options={"width": 4, "groups": 2, "multiples": (1, 2), "blocks": 1},
     )  # fmt: skip
     schedule = FreezeAndRefine(patience=1, warmup=2, ramp=2)
