@@ -64,6 +64,18 @@ def jump(seed, draw):
     return watched(ema(seed), lambda step: draw() + 8 * (100 <= step), 300)
 
 
+def left_then_gathered(seed, draw):
+    """Left behind, and only then put in one place, as sums that fade put them."""
+    quantizer, direction = ema(seed), torch.full((D,), D**-0.5)
+
+    @torch.no_grad()
+    def gather(step):
+        table = quantizer.codebook.table
+        table[table @ direction < 0.05 * step - 5] = -20 * direction
+
+    return watched(quantizer, lambda step: draw() + 0.05 * step * direction, 300, gather)
+
+
 def drawn_together(seed, draw):
     return watched(ema(seed), lambda step: draw() * max(0.97**step, 0.01), 300)
 
@@ -87,6 +99,7 @@ CASES = {
     one_spot: "initialisation",
     carried_off: "drift",
     jump: "drift",
+    left_then_gathered: "drift",
     drawn_together: "encoder shrinking",
     pulled_to_one: "merged codes",
 }
@@ -163,6 +176,11 @@ def moved_by(way):
     last = np.full((3, 10), 199)
     last[0], last[1], last[2, 7:] = -1, 99, 99
     return line(codes, latents, hits, last)
+
+
+def test_float_noise_is_said_as_nothing():
+    words = diagnose(merged_to(1e-9)).first.evidence
+    assert "(median 0; as many latents stand" in words and "e-" not in words
 
 
 def test_drift_needs_a_way_of_more_than_a_spacing():

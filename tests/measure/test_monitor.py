@@ -370,6 +370,18 @@ def test_masks_and_second_looks_of_the_peer():
     assert monitor.run().hits.sum() == 3 * 20
 
 
+def test_a_probe_does_not_start_the_codes_of_a_peer():
+    def trained(probe):
+        model = Small(Unpacked(lucid().VectorQuantize(D, K, kmeans_init=True)))
+        monitor = CodebookMonitor(model, probe)
+        return train(model, 5).state_dict(), monitor.run().steps.tolist()
+
+    (plain, _), (watched, steps) = trained(None), trained(torch.randn(32, 6) + 3)
+    assert steps == [1, 2, 3, 4, 5]  # before the first batch there are no codes to look at
+    for name, value in plain.items():
+        assert torch.equal(value, watched[name]), name
+
+
 def test_peers_train_the_same_with_a_monitor():
     def model():
         return Small(Unpacked(lucid().VectorQuantize(D, K, threshold_ema_dead_code=1)))

@@ -47,6 +47,33 @@ def test_a_file_every_so_many_minutes(images, tmp_path, minutes, expected):
     assert len(names(tmp_path)) == expected and "step-12.ckpt" in names(tmp_path)
 
 
+def test_nothing_is_judged_where_ctrl_c_cuts_an_epoch_short(images, tmp_path):
+    latest = Latest(minutes=None)
+
+    class Stop(L.Callback):
+        def on_train_batch_start(self, trainer, module, batch, batch_idx):
+            latest.stopped = trainer.global_step == 5  # four steps an epoch
+
+    rising = Rising()
+    fit(images, tmp_path, Stop(), latest, rising, Best("held-out/psnr"))
+    assert rising.seen == 2, "it is validated there"
+    assert names(tmp_path) == ["best-held-out-psnr-4.ckpt", "step-6.ckpt"]
+    state = torch.load(tmp_path / "checkpoints" / "step-6.ckpt", weights_only=True)
+    kept = next(v for k, v in state["callbacks"].items() if "Best" in k)["best_k_models"]
+    assert [path.rsplit("/")[-1] for path in kept] == ["best-held-out-psnr-4.ckpt"]
+
+
+class Rising(L.Callback):
+    """A number that grows with each validation."""
+
+    seen = 0
+
+    def on_validation_epoch_end(self, trainer, module):
+        if not trainer.sanity_checking:
+            self.seen += 1
+            module.log("held-out/psnr", float(self.seen))
+
+
 def test_a_number_below_one_is_refused():
     with pytest.raises(ValueError, match="at least 1"):
         Latest(keep=0)

@@ -57,8 +57,9 @@ def fit(module, images, tmp_path, schedule, epochs):
 
 def test_what_moves_in_which_stage(images, tmp_path):
     module = AdversarialReconstructor(
-        method="nsvq", method_options={"form": "followup"}, codebook_size=8, dim=4, channels=1,
-        network="resnet", perceptual=0.0, judge_options={"width": 4, "layers": 1},
+        method="nsvq", method_options={"form": "followup", "replacement": True}, codebook_size=8,
+        dim=4, channels=1, network="resnet", perceptual=0.0,
+        judge_options={"width": 4, "layers": 1},
         network_options={"width": 4, "groups": 2, "multiples": (1, 2), "blocks": 1},
     )  # fmt: skip
     schedule = FreezeAndRefine(patience=1, warmup=2, ramp=2)
@@ -70,6 +71,7 @@ def test_what_moves_in_which_stage(images, tmp_path):
     assert rows[1:3] == [("warm-up", (False, True, True, False), 0.0)] * 2
     assert rows[3:6] == [("refinement", frozen, pytest.approx(r)) for r in (1 / 3, 2 / 3, 1.0)]
     assert dense.weight == 0.0
+    assert module.model.quantizer.rules[2].threshold == 0.0
 
 
 def test_replacement_ends_with_the_first_stage(images, tmp_path):

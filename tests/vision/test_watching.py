@@ -84,6 +84,19 @@ def test_distortion_stands_beside_that_of_k_means(images, tmp_path):
         fit(images, tmp_path, AgainstKMeans(samples=7))
 
 
+def test_the_last_validation_is_always_seen(images, tmp_path):
+    class Rows(L.Callback):
+        found = []
+
+        def on_validation_end(self, trainer, module):
+            if not trainer.sanity_checking:
+                self.found.append(trainer.callback_metrics.get("val/distortion"))
+
+    fit(images, tmp_path, AgainstKMeans(samples=10_000, every=3), rows := Rows(), steps=20)
+    values = [None if v is None else float(v) for v in rows.found]
+    assert len(values) == 5 and values[0] == values[1] == values[2] != values[3] != values[4]
+
+
 def test_a_recording_is_a_run_for_the_laboratory(images, tmp_path):
     record = Record(frames=4, pictures=4, latents=None)
     model, data, _ = fit(images, tmp_path, record)

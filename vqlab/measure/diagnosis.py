@@ -112,8 +112,8 @@ def diagnose(run: Run, where: str = "") -> Diagnosis:
     if not found:
         words = (
             f"{seen.alive} of {size} codes were chosen in the last {seen.window} steps (equal use "
-            f"would reach {seen.ceiling:.0%}); latents went {seen.travelled:.2g} code spacings "
-            f"from the first frame, their spread is {seen.spread_ratio:.2g} of its peak"
+            f"would reach {seen.ceiling:.0%}); latents went {_said(seen.travelled)} code spacings "
+            f"from the first frame, their spread is {_said(seen.spread_ratio)} of its peak"
         )
         margin = seen.alive / size / (seen.ceiling * (1 - NOTABLE))
         found.append(("healthy", size, words, 3.0 if margin > 1.05 else 1.0))
@@ -162,12 +162,13 @@ def _initial(seen: Evidence, few: bool) -> Found | None:
     if away > 0.5 * count:
         words += (
             f"In the first frame {away} of them lie farther from every latent than latents do from "
-            f"their own neighbours (median {seen.gap_first:.2g} against {seen.reach_first:.2g})"
+            f"their own neighbours (median {_said(seen.gap_first)} against "
+            f"{_said(seen.reach_first, seen.gap_first)})"
         )
         strength = seen.gap_first / max(seen.reach_first, 1e-30)
     elif seen.crowding < CROWDED:
         words += (
-            f"In the first frame the codes lie in one spot: {seen.crowding:.2g} of the spacing "
+            f"In the first frame the codes lie in one spot: {_said(seen.crowding)} of the spacing "
             "that as many latents have, so that a few of them hide the others"
         )
         strength = CROWDED / max(seen.crowding, 1e-30)
@@ -186,10 +187,10 @@ def _moved(seen: Evidence) -> Found | None:
         return None
     words = (
         f"{count} of {seen.size} codes were used and then died when the latents moved by "
-        f"{seen.went:.2g} code spacings (median since their last use); they now lie "
-        f"{seen.gap_last:.2g} from the nearest latent, where latents have neighbours within "
-        f"{seen.reach_last:.2g}. Lag of the live codes: {seen.lag_first:.2g} spacings at the "
-        f"start, {seen.lag_last:.2g} now"
+        f"{_said(seen.went)} code spacings (median since their last use); they now lie "
+        f"{_said(seen.gap_last, seen.reach_last)} from the nearest latent, where latents have "
+        f"neighbours within {_said(seen.reach_last, seen.gap_last)}. Lag of the live codes: "
+        f"{_said(seen.lag_first)} spacings at the start, {_said(seen.lag_last)} now"
     )
     return "drift", count, words, seen.went
 
@@ -201,8 +202,8 @@ def _shrunk(seen: Evidence) -> Found | None:
         return None
     words = (
         f"{count} of {seen.size} codes were used and now lie outside: since then the latents' "
-        f"spread fell to {seen.narrower:.2g} of what it was, the codes' to "
-        f"{seen.codes_narrower:.2g}"
+        f"spread fell to {_said(seen.narrower)} of what it was, the codes' to "
+        f"{_said(seen.codes_narrower)}"
     )
     return "encoder shrinking", count, words, HALVED / seen.narrower
 
@@ -214,9 +215,15 @@ def _merged(seen: Evidence) -> Found | None:
         return None
     words = (
         f"{count} of {seen.size} codes have come closer than a tenth of the spacing to another one "
-        f"(median {seen.pair_gap:.2g}; as many latents stand {seen.spacing_last:.2g} apart)"
+        f"(median {_said(seen.pair_gap, seen.spacing_last)}; as many latents stand "
+        f"{_said(seen.spacing_last, seen.pair_gap)} apart)"
     )
     return "merged codes", count, words, 0.1 * seen.spacing_last / max(seen.pair_gap, 1e-30)
+
+
+def _said(value: float, beside: float = 1.0) -> str:
+    """Two digits; 0 for what is float noise beside the number that it is compared with."""
+    return "0" if abs(value) <= 1e-6 * abs(beside) else f"{value:.2g}"
 
 
 def _confidence(strength: float) -> str:

@@ -112,8 +112,8 @@ def evidence(run: Run) -> Evidence:
     stillborn = silent & (never | stuck)
     looks = max(per_step * early, len(run.latents[0]))
     outside = gap_first > reach_first
-    pair = own_last < NEAR * np.minimum(spacing_last, own_first)
-    merged = pair & ~stillborn
+    merged = (own_last < NEAR * np.minimum(spacing_last, own_first)) & ~stillborn
+    merged &= ~_died_apart(run, silent & merged)
     died = silent & ~stillborn & ~merged
     ways, away = _ways(run, died, window), gap_last > reach_last
     shrunk = away & (ways.shape > 0) & (ways.narrower < HALVED)
@@ -157,6 +157,21 @@ def window_of(run: Run) -> tuple[int, float]:
     return int(min(wanted, max(run.steps[-1] // 2, 1))), per_step
 
 
+def _died_apart(run: Run, asked: Flags) -> Flags:
+    """Codes that stood apart when last used; sums that fade may gather silent codes later."""
+    out, frames = np.zeros_like(asked), _last_used(run)
+    for frame in np.unique(frames[asked]):
+        who = np.flatnonzero(asked & (frames == frame))
+        gap = 2 * half_gap(run.codes[frame], who)
+        out[who] = gap > NEAR * _spacing(_cloud(run, int(frame)), run.codebook_size)
+    return out
+
+
+def _last_used(run: Run) -> NDArray[np.intp]:
+    """(K,) the last frame at which each code still had been chosen in the steps before."""
+    return (np.searchsorted(run.steps, run.last_hit[-1] + 1, side="right") - 1).clip(0)
+
+
 @dataclass(frozen=True)
 class _Ways:
     """What latents did since each code's last use; (K,), NaN for codes that were not asked for.
@@ -180,8 +195,7 @@ def _ways(run: Run, asked: Flags, window: int) -> _Ways:
     paired = bool(run.settings.get("paired", True))
     steps, size = run.steps, run.codebook_size
     out = _Ways(*(np.full(size, np.nan) for _ in range(5)))
-    # The last frame at which each still had been chosen in the steps before.
-    frames = (np.searchsorted(steps, run.last_hit[-1] + 1, side="right") - 1).clip(0)
+    frames = _last_used(run)
     some = np.unique(frames[asked])
     some = some[np.unique(np.linspace(0, len(some) - 1, min(len(some), 12)).astype(int))]
     for place, frame in enumerate(some):

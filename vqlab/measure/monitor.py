@@ -10,11 +10,12 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from ..quantizers.processes import rank_of_world
 from .adapters import KNOWN, Read
 from .diagnosis import Diagnosis, diagnose
 from .evidence import window_of
 from .history import as_run
-from .watch import Hook, Watch, found_in, rank_of_world, run_untouched
+from .watch import Hook, Watch, found_in, run_untouched
 from .writers import callback, log_to
 
 if TYPE_CHECKING:
@@ -101,8 +102,8 @@ class CodebookMonitor:
         elif one.counts_call(kwargs) and one.histories_due():
             if self.inputs is None:
                 one.tables = one.codes()
-            else:
-                self._look(keep=True)
+            elif all(other.ready() for other in self.watched):
+                self._look(keep=True)  # else the probe would start the codes, not the first batch
 
     @torch.no_grad()
     def _after(self, one: Watch, args: Any, kwargs: Any, output: Any) -> None:

@@ -79,9 +79,13 @@ class Watch:
         """Whether this call is a training step."""
         return self.module.training and not (self.reader and self.reader.skips(kwargs))
 
+    def ready(self) -> bool:
+        """Whether the codes are there already, or wait for the first batch."""
+        return self.reader is None or self.reader.ready(self.module)
+
     def codes(self) -> list[Tensor]:
         """The tables as they are, copied; none while they wait for the first batch."""
-        if self.reader is None or not self.reader.ready(self.module):
+        if self.reader is None or not self.ready():
             return []
         return [table.detach().clone() for table in self.reader.codes(self.module)]
 
@@ -197,12 +201,6 @@ def run_untouched(model: Any, inputs: tuple[Any, ...]) -> None:
         np.random.set_state(numbers)
         for part, training in modes:
             part.training = training
-
-
-def rank_of_world() -> tuple[int, int]:
-    """This process and how many there are; 0 and 1 where it is alone."""
-    here = torch.distributed.is_available() and torch.distributed.is_initialized()
-    return (torch.distributed.get_rank(), torch.distributed.get_world_size()) if here else (0, 1)
 
 
 def _plain(name: str) -> str:

@@ -127,6 +127,7 @@ def _nsvq(
     strength: float | None = None,
     steps_per_epoch: int = PAPER_EPOCH,
     weight: float = 1.0,
+    replacement: bool = False,
 ) -> Parts:
     if form not in FORMS:
         raise ValueError(f"unknown form {form!r} of nsvq; choose one of {', '.join(FORMS)}")
@@ -143,7 +144,11 @@ def _nsvq(
         if strength is not None:
             raise ValueError("form 'propagation' carries the drift itself: it takes no strength")
         rule = Propagation(_or(bandwidth, 1.0))
-    return Parts(Table(size, dim, init, seed=seed), [CodebookLoss(weight), rule])
+    rules: list[Update] = [CodebookLoss(weight), rule]
+    if replacement:  # part of the follow-up's schedule; its threshold is not known, this is ours
+        start = seed.initial_seed() % 2**31 if seed is not None else 0
+        rules.append(Revival(source="active", seed=start))
+    return Parts(Table(size, dim, init, seed=seed), rules)
 
 
 @published(

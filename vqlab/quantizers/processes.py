@@ -11,9 +11,15 @@ import torch.distributed as dist
 from torch import Tensor
 
 
+def rank_of_world() -> tuple[int, int]:
+    """This process and how many there are; 0 and 1 where it is alone."""
+    here = dist.is_available() and dist.is_initialized()
+    return (dist.get_rank(), dist.get_world_size()) if here else (0, 1)
+
+
 def several() -> bool:
     """Whether there are other processes."""
-    return dist.is_available() and dist.is_initialized() and dist.get_world_size() > 1
+    return rank_of_world()[1] > 1
 
 
 def summed(values: Tensor) -> Tensor:

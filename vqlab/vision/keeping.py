@@ -146,3 +146,8 @@ class Best(ModelCheckpoint):
         if self.dirpath is None:
             self.dirpath = str(Path(trainer.default_root_dir) / FOLDER)
         super().setup(trainer, pl_module, stage)
+
+    def on_validation_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        """Judges, but not where Ctrl-C cut an epoch short: who resumes would not know of it."""
+        if not (trainer.should_stop and not trainer.is_last_batch):
+            super().on_validation_end(trainer, pl_module)

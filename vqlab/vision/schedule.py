@@ -29,7 +29,7 @@ class FreezeAndRefine(L.Callback):
     3. refinement: the judge is back, on a line from 0 to its weight over ``ramp`` epochs.
 
     It needs no particular method: dense losses (``nsvq`` with ``form: followup``) and replacement
-    (``ema-revival``) are switched off where the quantizer has them.
+    (its ``replacement: true``, or ``ema-revival``) are switched off where the quantizer has them.
 
     Several processes need the strategy ``ddp_find_unused_parameters_true``: a frozen encoder sends
     no gradients to be averaged.

@@ -79,8 +79,9 @@ class AgainstKMeans(L.Callback):
     Args:
         samples: latents looked at, drawn at random from the validation set, always the same
             pictures' ones. At least K, better several times as many: k-means fits what it sees.
-        every: validations between two looks; k-means takes its time (K = 1,024 and 8,192 latents of
-            64 dimensions: a second on a CPU; it grows with K times the samples).
+        every: validations between two looks, the last one always seen; k-means takes its time
+            (K = 1,024 and 8,192 latents of 64 dimensions: a second on a CPU; it grows with K times
+            the samples).
 
     Raises:
         ValueError: fewer samples than codes, once training begins.
@@ -112,7 +113,9 @@ class AgainstKMeans(L.Callback):
         dataloader_idx: int = 0,
     ) -> None:
         """Takes an even share of each batch's latents."""
-        if trainer.sanity_checking or self._count % self.every or not trainer.is_global_zero:
+        if trainer.sanity_checking or not trainer.is_global_zero:
+            return
+        if self._count % self.every and not _last(trainer):
             return
         z = outputs["latents"].detach().movedim(1, -1).flatten(0, -2).float().cpu()
         batches = trainer.num_val_batches
@@ -138,3 +141,10 @@ class AgainstKMeans(L.Callback):
         if best > 0:
             values["val/excess-distortion"] = distortion / best
         pl_module.log_dict(values, rank_zero_only=True)
+
+
+def _last(trainer: L.Trainer) -> bool:
+    """Whether no validation comes after this one, by epochs or by steps."""
+    epochs, steps = trainer.max_epochs, trainer.max_steps
+    done = epochs not in (None, -1) and trainer.current_epoch + 1 >= epochs
+    return trainer.should_stop or done or 0 <= steps <= trainer.global_step
