@@ -1,0 +1,26 @@
+"""Blind restoration of pictures with a dictionary of codes (VQFR), and its baselines."""
+
+from .degradation import Degradation, gaussian_kernels, jpeg
+from .measures import detail, gradient_distance, patch_frechet
+from .network import Restored, Restorer, pyramid
+from .training import fit_restorer, restoration_loss, restore
+from .warping import Warp, deformable
+from .wiener import Wiener
+
+__all__ = [
+    "Degradation",
+    "Restored",
+    "Restorer",
+    "Warp",
+    "Wiener",
+    "deformable",
+    "detail",
+    "fit_restorer",
+    "gaussian_kernels",
+    "gradient_distance",
+    "jpeg",
+    "patch_frechet",
+    "pyramid",
+    "restoration_loss",
+    "restore",
+]
