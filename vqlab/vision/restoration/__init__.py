@@ -1,7 +1,7 @@
 """Blind restoration of pictures with a dictionary of codes (VQFR), and its baselines."""
 
 from .degradation import Degradation, gaussian_kernels, jpeg
-from .measures import detail, gradient_distance, patch_frechet
+from .measures import detail, gradient_distance, patch_frechet, style_distance
 from .network import Restored, Restorer, pyramid
 from .training import fit_restorer, restoration_loss, restore
 from .warping import Warp, deformable
@@ -23,4 +23,5 @@ __all__ = [
     "pyramid",
     "restoration_loss",
     "restore",
+    "style_distance",
 ]

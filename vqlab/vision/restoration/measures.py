@@ -36,6 +36,24 @@ def gradient_distance(pictures: Tensor, targets: Tensor, scales: int = 3) -> Ten
     return total / max(count, 1)
 
 
+def style_distance(pictures: Tensor, targets: Tensor, side: int = 5) -> Tensor:
+    r"""How far the contrasts of a picture's patches are from the target's, wherever they stand.
+
+    .. math:: \mathrm{mean}\,|G(x) - G(y)|, \qquad G = \frac1P \sum_p u_p u_p^\top
+
+    with u_p the patches of one colour, each less its mean: the paper's style loss with raw patches in
+    place of VGG's features, since their weights are not here.
+
+    Args:
+        pictures, targets: (B, C, H, W). side: of a patch in pixels.
+    Returns:
+        scalar.
+
+    Source: ours, after Gatys et al. 2016 (Image style transfer using convolutional neural networks).
+    """
+    return l1_loss(_gram(pictures, side), _gram(targets, side))
+
+
 def patch_frechet(pictures: Tensor, targets: Tensor, side: int = 5) -> float:
     r"""Fréchet distance of the patches of two sets: how real the texture is, not whose it is.
 
@@ -64,6 +82,12 @@ def patch_frechet(pictures: Tensor, targets: Tensor, side: int = 5) -> float:
 def detail(pictures: Tensor) -> float:
     """Mean absolute difference of horizontal neighbours, in units of [0, 1]: smooth is near 0."""
     return float(pictures.diff(dim=3).abs().mean())
+
+
+def _gram(pictures: Tensor, side: int) -> Tensor:
+    rows = unfold(pictures.flatten(0, 1)[:, None], side)
+    rows = rows - rows.mean(1, keepdim=True)
+    return rows @ rows.transpose(1, 2) / rows.shape[2]
 
 
 def _moments(pictures: Tensor, side: int) -> tuple[Tensor, Tensor]:

@@ -204,12 +204,20 @@ class Restorer(nn.Module):
         assert merged is not None
         return merged, offsets
 
-    def finish(self, merged: Tensor, levels: list[Tensor], degraded: Tensor, w: float) -> Tensor:
-        """The picture (B, C, H, W) in (0, 1) of the main branch's features."""
+    def finish(
+        self,
+        merged: Tensor,
+        levels: list[Tensor],
+        texture: Tensor,
+        degraded: Tensor,
+        w: float = 1.0,
+    ) -> Tensor:
+        """The picture (B, C, H, W) in (0, 1) of the main branch's features and the knob."""
         fine = silu(self.norm(merged))
         if self.form == "paper":
             skip: Tensor = self.beside(degraded.clamp(EDGE, 1 - EDGE).logit())
-            return (self.out(fine) + skip).sigmoid()
+            sharp = (self.out(fine) + skip).sigmoid()
+            return sharp if w == 1 else texture + w * (sharp - texture)
         mixed = levels[-1] + w * self.out(fine)
         picture: Tensor = split(self.decoder)[1](mixed).sigmoid()
         return picture
@@ -220,13 +228,14 @@ class Restorer(nn.Module):
         Args:
             degraded: sides divisible by the dictionary's factor.
             clean: the same pictures before; with them the loss is that of the alignment.
-            w: the knob of the residual form; the paper's form has none and takes 1 only.
+            w: the knob, 0 for the texture branch to 1 for the main branch: in the residual form
+                between features; the paper's form has none, there it mixes the two pictures (ours).
 
         Raises:
-            ValueError: another w than there is, or other shapes.
+            ValueError: w outside of [0, 1], or other shapes.
         """
-        if not 0 <= w <= 1 or (self.form == "paper" and w != 1):
-            raise ValueError(f"w lies in [0, 1], and is 1 in the form 'paper', got {w}")
+        if not 0 <= w <= 1:
+            raise ValueError(f"w lies in [0, 1], got {w}")
         if clean is not None and clean.shape != degraded.shape:
             raise ValueError(
                 f"clean and degraded pictures must have one shape, got {tuple(clean.shape)} and "
@@ -247,7 +256,7 @@ class Restorer(nn.Module):
             codes, indices, terms = found.quantized, found.indices, dict(found.terms)
         levels, texture = self.texture(codes)
         merged, offsets = self.main(levels, degraded)
-        images = self.finish(merged, levels, degraded, w)
+        images = self.finish(merged, levels, texture, degraded, w)
         loss = z.new_zeros(())
         if clean is not None:
             terms["alignment"] = mse_loss(z, self.target(clean))

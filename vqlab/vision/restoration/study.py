@@ -35,6 +35,7 @@ from .wiener import Wiener
 HELD_OUT = slice(200_000, 200_120)  # faces that no seed trains on
 SHOWN = 6  # of them, as pictures
 KNOB = (0.0, 0.25, 0.5, 0.75, 1.0)
+RATE, STYLE = 3e-3, 20.0  # tried on seed 100 at 32 pixels; it is not among the reported
 # name -> (dictionary, offsets may move)
 NETWORKS = {
     "codes": ("codes", True),
@@ -49,20 +50,20 @@ COLUMNS = ("seed", "network", "w", "psnr", "ssim", "edges", "frechet", "detail",
 class Sizes:
     """Sizes of a run; the defaults are those of the stored results."""
 
-    side: int = 32
+    side: int = 24
     faces: int = 1500
     codes: int = 128
     dim: int = 16
     width: int = 32
-    warm: int = 800  # steps without a quantizer
-    first: int = 300  # steps with it
-    second: int = 250  # steps of the restoration
-    batch: int = 16
+    warm: int = 600  # steps without a quantizer
+    first: int = 250  # steps with it
+    second: int = 220  # steps of the restoration
+    batch: int = 8
 
 
 def degradation(up: Any = "bilinear") -> Degradation:
-    """The study's ranges, for faces of 32 pixels."""
-    return Degradation((0.3, 2.0), (2.0, 4.0), (0.0, 15.0), (50, 95), kernel=13, up=up, seed=31)
+    """The study's ranges, for faces of 24 pixels."""
+    return Degradation((0.3, 1.6), (1.5, 3.5), (0.0, 15.0), (50, 95), kernel=11, up=up, seed=31)
 
 
 def faces(where: slice, side: int) -> Tensor:
@@ -160,19 +161,20 @@ def run(
             with torch.no_grad():
                 ideal = source(clean)
             rows.append(row(f"{name}, from clean", float("nan"), ideal.images, **_used(ideal)))
-        model = Restorer(source, form="residual", warp=moves, groups=4, taps=1, guide=8, seed=seed)
+        model = Restorer(source, warp=moves, groups=4, taps=1, guide=8, seed=seed)
         fit_restorer(
-            model, train, degradation(), steps=sizes.second, batch=sizes.batch, rate=3e-3, seed=seed
-        )
+            model, train, degradation(), steps=sizes.second, batch=sizes.batch, rate=RATE,
+            style=STYLE, seed=seed,
+        )  # fmt: skip
         with torch.no_grad():
             wanted = model.teacher(clean).indices
+        sharp, texture, indices = restore(model, degraded)
+        more = {}
+        if indices is not None and wanted is not None:
+            more = {"used": float(len(indices.unique())),
+                    "agreed": float((indices == wanted).float().mean())}  # fmt: skip
         for w in KNOB:
-            drawn, _, indices = restore(model, degraded, w)
-            more = {}
-            if indices is not None and wanted is not None:
-                more = {"used": float(len(indices.unique())),
-                        "agreed": float((indices == wanted).float().mean())}  # fmt: skip
-            rows.append(row(name, w, drawn, **more))
+            rows.append(row(name, w, texture + w * (sharp - texture), **more))
         yield rows
 
 

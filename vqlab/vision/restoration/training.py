@@ -8,7 +8,7 @@ from torch.nn.functional import l1_loss
 
 from ..batches import Batches
 from .degradation import Degradation
-from .measures import gradient_distance
+from .measures import gradient_distance, style_distance
 from .network import Restorer
 
 
@@ -32,18 +32,22 @@ def fit_restorer(
     batch: int = 16,
     rate: float = 1e-3,
     edges: float = 1.0,
+    style: float = 0.0,
     seed: int = 0,
 ) -> list[float]:
     r"""Trains ``model`` in place on clean pictures that are degraded as they come.
 
-    .. math:: L = \ell(y_{main}, x) + [\text{paper}]\;\ell(y_{tex}, x) + L_{\text{alignment}}
+    .. math:: L = \ell(y_{main}, x) + [\text{paper}]\,(\ell(y_{tex}, x) + \lambda_s\,S(y_{tex}, x))
+        + L_{\text{alignment}}
 
-    with :func:`restoration_loss` for l. Adam, its rate falling to nothing along half a cosine. The
+    with :func:`restoration_loss` for l and :func:`style_distance` for S, on the texture branch alone:
+    it then stands for realism, the main branch for fidelity (ours; the paper asks both of both, and
+    adds a judge). Adam, its rate falling to nothing along half a cosine. The
     same seed gives the same batches and the same degradations, whatever the model.
 
     Args:
         pictures: (N, C, H, W) in [0, 1], clean. degrade: drawn by number and epoch.
-        steps, batch, rate, edges: of the training; a batch has at most N pictures.
+        steps, batch, rate, edges, style: of the training; a batch has at most N pictures.
         seed: of the order.
     Returns:
         the loss of each step.
@@ -69,6 +73,8 @@ def fit_restorer(
             loss = restoration_loss(out.images, clean, edges) + out.loss
             if model.form == "paper":
                 loss = loss + restoration_loss(out.texture, clean, edges)
+                if style:
+                    loss = loss + style * style_distance(out.texture, clean)
             adam.zero_grad()
             loss.backward()  # type: ignore[no-untyped-call]
             adam.step()
