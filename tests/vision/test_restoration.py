@@ -50,21 +50,26 @@ def test_a_degradation_is_a_function_of_seed_key_and_clock():
     assert out.min() >= 0 and out.max() <= 1
     assert torch.equal((out * 255).round() / 255, out)
     assert torch.equal(one(x[2:], keys[2:]), out[2:])  # whatever else is in the batch
-    for other in (one(x, keys, 1), one(x, keys + 4), Degradation((0.3, 2), (2, 4), (0, 20),
-                                                                 (40, 90), seed=2)(x, keys)):  # fmt: skip
+    reseeded = Degradation((0.3, 2), (2, 4), (0, 20), (40, 90), seed=2)
+    for other in (one(x, keys, 1), one(x, keys + 4), reseeded(x, keys)):
         assert not torch.equal(other, out)
 
 
 def test_each_part_does_its_share():
     x = smooth(side=32)
-    keys, none = torch.arange(4), dict(sigma=(0, 0), factor=(1, 1), noise=(0, 0), quality=(100, 100))
+    keys = torch.arange(4)
+    none = dict(sigma=(0, 0), factor=(1, 1), noise=(0, 0), quality=(100, 100))
 
     def off(**changed):
         return float((Degradation(**{**none, **changed})(x, keys) - x).square().mean())
 
-    for name, low, high in (("sigma", (1, 1), (3, 3)), ("factor", (2, 2), (6, 6)),
-                            ("noise", (5, 5), (20, 20)), ("quality", (50, 50), (5, 5))):  # fmt: skip
-        assert off() < off(**{name: low}) < off(**{name: high})
+    for name, low, high in (
+        ("sigma", 1, 3),
+        ("factor", 2, 6),
+        ("noise", 5, 20),
+        ("quality", 50, 5),
+    ):
+        assert off() < off(**{name: (low, low)}) < off(**{name: (high, high)})
     grain = Degradation(**{**none, "noise": (12, 12)})(torch.full((1, 1, 64, 64), 0.5), keys[:1])
     assert 255 * float(grain.std()) == pytest.approx(12, rel=0.05)
 

@@ -21,7 +21,8 @@ DRAWS = 7
 class Degradation:
     r"""Blur, downsampling, noise and JPEG, each of a strength that is drawn for each picture.
 
-    .. math:: x_{lq} = \mathrm{up}\big(\mathrm{JPEG}_q(\mathrm{down}_s(x * k_\sigma) + n_\delta)\big)
+    .. math:: x_{lq} = \mathrm{up}\big(\mathrm{JPEG}_q(\mathrm{down}_s(x * k_\sigma)
+        + n_\delta)\big)
 
     A pure function of the pictures, their keys and the seed: no generator, hence no state. The
     defaults are the first version's for 512 pixels; a range of one value is given twice. The kernel
@@ -83,9 +84,7 @@ class Degradation:
             ValueError: other shapes, or as many keys as there are not pictures.
         """
         if pictures.ndim != 4 or pictures.shape[1] not in (1, 3):
-            raise ValueError(
-                f"pictures must be (B, 1 or 3, H, W), got {tuple(pictures.shape)}"
-            )
+            raise ValueError(f"pictures must be (B, 1 or 3, H, W), got {tuple(pictures.shape)}")
         if keys.shape != (len(pictures),):
             raise ValueError(f"{len(pictures)} pictures need as many keys, got {tuple(keys.shape)}")
         rows = (keys.to(pictures.device) + (self.seed % 2**31) * 2**32)[:, None]

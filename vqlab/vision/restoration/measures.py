@@ -41,15 +41,15 @@ def style_distance(pictures: Tensor, targets: Tensor, side: int = 5) -> Tensor:
 
     .. math:: \mathrm{mean}\,|G(x) - G(y)|, \qquad G = \frac1P \sum_p u_p u_p^\top
 
-    with u_p the patches of one colour, each less its mean: the paper's style loss with raw patches in
-    place of VGG's features, since their weights are not here.
+    with u_p the patches of one colour, each less its mean: the paper's style loss with raw
+    patches in place of VGG's features, since their weights are not here.
 
     Args:
         pictures, targets: (B, C, H, W). side: of a patch in pixels.
     Returns:
         scalar.
 
-    Source: ours, after Gatys et al. 2016 (Image style transfer using convolutional neural networks).
+    Source: ours, after Gatys et al. 2016 (image style transfer with convolutional networks).
     """
     return l1_loss(_gram(pictures, side), _gram(targets, side))
 
@@ -65,7 +65,8 @@ def patch_frechet(pictures: Tensor, targets: Tensor, side: int = 5) -> float:
     on them. It sees second moments only, hence mostly sharpness.
 
     Args:
-        pictures, targets: (N, C, H, W) in [0, 1], C = 1 or 3; not the same N, nor the same pictures.
+        pictures, targets: (N, C, H, W) in [0, 1], C = 1 or 3; N and what is shown
+            need not be the same.
         side: of a patch in pixels.
     Returns:
         the distance in squared grey levels (of 255), summed over the pixels of a patch.

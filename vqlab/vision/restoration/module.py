@@ -23,8 +23,8 @@ class Restoration(AdversarialReconstructor):
 
     with l the L1, LPIPS and judge of :class:`AdversarialReconstructor`, on both branches' pictures
     together. Network and method are those of the dictionary's own training, whose checkpoint is
-    named. The draws of a step depend on the seed and the step alone, so a resumed training sees what
-    an undisturbed one sees.
+    named. The draws of a step depend on the seed and the step alone, so a resumed training sees
+    what an undisturbed one sees.
 
     Args:
         dictionary: checkpoint of a training with ``--config vqfr_dictionary`` or another of the
@@ -38,8 +38,8 @@ class Restoration(AdversarialReconstructor):
     Raises:
         ValueError: no dictionary, or one of another network. FileNotFoundError: none at the path.
 
-    Reference: VQFR, arXiv 2205.06803, and its released code. Not here: the style loss, one judge for
-    each branch, the StyleGAN-type judge of whole pictures.
+    Reference: VQFR, arXiv 2205.06803, and its released code. Not here: the style loss, one
+    judge for each branch, the StyleGAN-type judge of whole pictures.
     """
 
     def __init__(
@@ -93,7 +93,7 @@ class Restoration(AdversarialReconstructor):
         return out
 
     def compared(self, out: Reconstruction, pictures: Tensor) -> tuple[Tensor, Tensor]:
-        """Texture and main branch, one after the other; the texture of the residual form is fixed."""
+        """Texture and main branch, one after the other; the residual form's texture is fixed."""
         if cast(Any, self.model).form == "residual":
             return out.images, pictures
         texture = cast(Restored, out).texture
@@ -115,8 +115,8 @@ def _fill(model: Autoencoder, path: Path) -> None:
     found = {k.removeprefix("model."): v for k, v in state.items() if k.startswith("model.")}
     try:
         model.load_state_dict(found)
-    except RuntimeError as error:
+    except RuntimeError:
         raise ValueError(
             f"the dictionary at {path} is of another network or method: give the restoration the "
             "method, codebook_size, dim, network and network_options that it was trained with"
-        ) from error
+        ) from None

@@ -242,8 +242,10 @@ class Restorer(nn.Module):
                 f"{tuple(degraded.shape)}"
             )
         factor = 2**self.teacher.halvings
-        if degraded.ndim != 4 or degraded.shape[1] != self.channels or any(
-            side % factor for side in degraded.shape[2:]
+        if (
+            degraded.ndim != 4
+            or degraded.shape[1] != self.channels
+            or any(side % factor for side in degraded.shape[2:])
         ):
             raise ValueError(
                 f"pictures of shape {tuple(degraded.shape)} given; expected "

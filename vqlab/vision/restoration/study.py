@@ -21,10 +21,10 @@ from torch import Tensor
 
 from ...measure.distortion import kmeans_optimum
 from ...quantizers.registry import make
+from ..autoencoder import Autoencoder
 from ..datasets import Images
 from ..faces import synthetic_faces
 from ..metrics import likeness
-from ..autoencoder import Autoencoder
 from ..training import fit
 from .degradation import Degradation
 from .measures import detail, gradient_distance, patch_frechet
@@ -207,9 +207,10 @@ def main(arguments: list[str] | None = None) -> None:
     torch.set_num_threads(1)
     done: dict[int, set[str]] = {}
     if table.is_file():
-        for line in csv.DictReader(table.open()):
-            first = "baselines" if line["network"] == "truth" else line["network"]
-            done.setdefault(int(line["seed"]), set()).add(first)
+        with table.open(newline="") as file:
+            for line in csv.DictReader(file):
+                first = "baselines" if line["network"] == "truth" else line["network"]
+                done.setdefault(int(line["seed"]), set()).add(first)
     else:
         table.write_text(",".join(COLUMNS) + "\n")
     for seed in seeds:

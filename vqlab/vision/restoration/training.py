@@ -40,8 +40,8 @@ def fit_restorer(
     .. math:: L = \ell(y_{main}, x) + [\text{paper}]\,(\ell(y_{tex}, x) + \lambda_s\,S(y_{tex}, x))
         + L_{\text{alignment}}
 
-    with :func:`restoration_loss` for l and :func:`style_distance` for S, on the texture branch alone:
-    it then stands for realism, the main branch for fidelity (ours; the paper asks both of both, and
+    with :func:`restoration_loss` for l and :func:`style_distance` for S, on the texture branch
+    alone: it then stands for realism, the main branch for fidelity (ours; the paper asks both of both, and
     adds a judge). Adam, its rate falling to nothing along half a cosine. The
     same seed gives the same batches and the same degradations, whatever the model.
 

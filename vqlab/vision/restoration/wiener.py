@@ -12,8 +12,8 @@ class Wiener:
     .. math:: F(\omega) = \frac{\mathrm{mean}\; X(\omega)\,\overline{Y(\omega)}}
         {\mathrm{mean}\,|Y(\omega)|^2 + \epsilon}
 
-    with Y the degraded and X the clean picture, both less their channel's mean over the pairs. It is
-    blind: no kernel and no noise level is told; it is the mean answer to all that were drawn.
+    with Y the degraded and X the clean picture, both less their channel's mean over the pairs. It
+    is blind: no kernel and no noise level is told; it is the mean answer to all that were drawn.
 
     Args:
         degraded, clean: (N, C, H, W), the pairs to learn from; borders are taken as periodic.
