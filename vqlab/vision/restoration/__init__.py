@@ -3,12 +3,14 @@
 from .degradation import Degradation, gaussian_kernels, jpeg
 from .measures import detail, gradient_distance, patch_frechet, style_distance
 from .network import Restored, Restorer, pyramid
+from .shift import Learned, learn_shift
 from .training import fit_restorer, restoration_loss, restore
 from .warping import Warp, deformable
 from .wiener import Wiener
 
 __all__ = [
     "Degradation",
+    "Learned",
     "Restored",
     "Restorer",
     "Warp",
@@ -19,6 +21,7 @@ __all__ = [
     "gaussian_kernels",
     "gradient_distance",
     "jpeg",
+    "learn_shift",
     "patch_frechet",
     "pyramid",
     "restoration_loss",

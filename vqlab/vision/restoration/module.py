@@ -58,10 +58,10 @@ class Restoration(AdversarialReconstructor):
     ) -> None:
         super().__init__(rate=rate, **options)
         if dictionary is not None:
-            _fill(cast(Autoencoder, self.model), Path(dictionary))
+            _fill(self.model, Path(dictionary))
         seed = options.get("seed", 0)
         restorer = Restorer(
-            cast(Autoencoder, self.model),
+            self.model,
             form=form, warp=warp, groups=groups, taps=taps, guide=guide,
             alignment=alignment, seed=seed,
         )  # fmt: skip
@@ -88,7 +88,7 @@ class Restoration(AdversarialReconstructor):
         keys = torch.arange(first, first + len(pictures), device=pictures.device)
         with torch.no_grad():
             degraded = self.degrade(pictures, keys, clock)
-        out: Restored = self.model(degraded, pictures)
+        out = cast(Any, self.model)(degraded, pictures)
         out.terms.setdefault("commitment", out.loss.new_zeros(()))
         return out
 

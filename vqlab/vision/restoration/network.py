@@ -61,7 +61,8 @@ def pyramid(decoder: nn.Sequential, codes: Tensor) -> tuple[list[Tensor], Tensor
 def split(decoder: nn.Sequential) -> tuple[nn.Sequential, nn.Sequential]:
     """A decoder up to its finest features, and what draws the picture from them."""
     drawing = 1 if isinstance(decoder[-1], nn.ConvTranspose2d) else 3  # norm, SiLU, convolution
-    return decoder[:-drawing], decoder[-drawing:]
+    layers = list(decoder)
+    return nn.Sequential(*layers[:-drawing]), nn.Sequential(*layers[-drawing:])
 
 
 class Restorer(nn.Module):

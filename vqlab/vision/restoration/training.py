@@ -41,9 +41,9 @@ def fit_restorer(
         + L_{\text{alignment}}
 
     with :func:`restoration_loss` for l and :func:`style_distance` for S, on the texture branch
-    alone: it then stands for realism, the main branch for fidelity (ours; the paper asks both of both, and
-    adds a judge). Adam, its rate falling to nothing along half a cosine. The
-    same seed gives the same batches and the same degradations, whatever the model.
+    alone: it then stands for realism, the main branch for fidelity (ours; the paper asks both of
+    both, and adds a judge). Adam, its rate falling to nothing along half a cosine. The same seed
+    gives the same batches and the same degradations, whatever the model.
 
     Args:
         pictures: (N, C, H, W) in [0, 1], clean. degrade: drawn by number and epoch.
@@ -76,7 +76,7 @@ def fit_restorer(
                 if style:
                     loss = loss + style * style_distance(out.texture, clean)
             adam.zero_grad()
-            loss.backward()  # type: ignore[no-untyped-call]
+            loss.backward()
             adam.step()
             falling.step()
             losses.append(float(loss.detach()))

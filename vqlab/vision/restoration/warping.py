@@ -45,9 +45,8 @@ def deformable(
         )
     if channels % groups:
         raise ValueError(f"{groups} groups do not divide {channels} channels")
-    options = {"dtype": features.dtype, "device": features.device}
-    rows, columns = torch.arange(tall, **options), torch.arange(wide, **options)
-    reach = torch.arange(side, **options) - side // 2
+    rows, columns, reach = (torch.arange(n).to(features) for n in (tall, wide, side))
+    reach = reach - side // 2
     moves = offsets.reshape(count * groups, taps, 2, tall, wide)
     y = moves[:, :, 0] + reach.repeat_interleave(side)[:, None, None] + rows[:, None]
     x = moves[:, :, 1] + reach.repeat(side)[:, None, None] + columns
