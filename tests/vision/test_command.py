@@ -151,6 +151,25 @@ def test_a_restoration_needs_its_dictionary(tmp_path, monkeypatch):
         main(words)
 
 
+def test_a_resumed_restoration_sees_the_same_damage(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("PL_GLOBAL_SEED", raising=False)
+    words = ["fit", "--config", "vqfr", *SMALL["vqfr"], *with_dictionary("vqfr", tmp_path)]
+    words += ["--trainer.enable_progress_bar", "false", "--trainer.limit_val_batches", "1"]
+    for place, steps, more in (("whole", "3", []), ("halved", "2", []),
+                               ("halved", "3", ["--resume", "true"])):  # fmt: skip
+        main([*words, *more, "--trainer.max_steps", steps, "--trainer.default_root_dir", place])
+    one, other = (
+        torch.load(tmp_path / place / "checkpoints/step-3.ckpt", weights_only=True)["state_dict"]
+        for place in ("whole", "halved")
+    )
+    assert one.keys() == other.keys()
+    assert all(torch.equal(value, other[name]) for name, value in one.items())
+    first = next((tmp_path / "first/checkpoints").glob("step-1.ckpt"))
+    codes = torch.load(first, weights_only=True)["state_dict"]["model.quantizer.codebook.table"]
+    assert torch.equal(one["model.teacher.quantizer.codebook.table"], codes)  # nothing moved it
+
+
 def test_the_restorations_settings():
     """Research notes, section 4: the released options of the first version."""
     said = yaml.safe_load((CONFIGS / "vqfr.yaml").read_text())

@@ -73,8 +73,9 @@ def fidelity_slider(
         x=np.float32(way[:, 0]), y=np.float32(way[:, 1]), mode="lines+markers+text",
         line={"color": color, "width": 3}, marker={"color": color, "size": 8},
         text=[f"w = {w:g}" if i in (0, len(knob) - 1) else "" for i, w in enumerate(knob)],
-        textposition="top center", textfont={"size": SMALL, "color": INK}, xaxis="x2", yaxis="y2",
-        hovertemplate="%{x:.2f} dB, %{y:.0f}<extra></extra>", showlegend=False, cliponaxis=False,
+        textposition="bottom center", textfont={"size": SMALL, "color": INK},
+        xaxis="x2", yaxis="y2", showlegend=False, cliponaxis=False,
+        hovertemplate="%{x:.2f} dB, %{y:.0f}<extra></extra>",
     )  # fmt: skip
     for i, (label, point) in enumerate(beside.items()):
         figure.add_scatter(

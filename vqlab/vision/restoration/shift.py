@@ -17,8 +17,9 @@ class Learned(NamedTuple):
     """What :func:`learn_shift` saw.
 
     Attributes:
-        offsets: (steps, 2), mean (dy, dx) in pixels before each step. errors: (steps,), mean squared
-            error of a batch. error: of scenes that were not trained on, at the end.
+        offsets: (steps, 2), mean (dy, dx) in pixels before each step.
+        errors: (steps,), mean squared error of a batch.
+        error: of scenes that were not trained on, at the end.
         untouched: of the same scenes, without any warping.
     """
 
