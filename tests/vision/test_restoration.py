@@ -147,6 +147,19 @@ def test_deformable_between_pixels_and_by_groups():
     torch.testing.assert_close(out[:, 1, :, 1:], t[:, 1, :, 1:] / 4 + t[:, 1, :, :-1] * 3 / 4)
 
 
+def test_deformable_at_the_border_and_on_a_single_pixel():
+    """Zero beyond the border, half a pixel off: half of what is there."""
+    for shape in ((1, 1, 1, 1), (1, 1, 1, 5), (1, 1, 5, 1)):
+        t, still = torch.ones(shape).double(), torch.zeros(1, 2, *shape[2:]).double()
+        mask, weight = torch.ones(shape).double(), torch.ones(1, 1, 1, 1).double()
+        torch.testing.assert_close(deformable(t, still, mask, weight), t)
+        down = still.clone()
+        down[:, 0] = 0.5
+        expected = t.clone()
+        expected[..., -1, :] = 0.5
+        torch.testing.assert_close(deformable(t, down, mask, weight), expected)
+
+
 def test_deformable_gradients_reach_everything():
     parts = [rand(1, 2, 4, 5, seed=i, dtype=torch.float64).requires_grad_() for i in range(1)]
     offsets = (0.3 * rand(1, 18, 4, 5, seed=5, dtype=torch.float64) + 0.1).requires_grad_()

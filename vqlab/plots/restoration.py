@@ -79,7 +79,7 @@ def fidelity_slider(
     )  # fmt: skip
     for i, (label, point) in enumerate(beside.items()):
         figure.add_scatter(
-            x=np.float32([point[0]]), y=np.float32([point[1]]), mode="markers+text", text=[label],
+            x=[point[0]], y=[point[1]], mode="markers+text", text=[label],
             textposition="bottom center", textfont={"size": SMALL, "color": INK},
             marker={"color": OTHERS[i % len(OTHERS)], "size": 10, "symbol": "diamond"},
             xaxis="x2", yaxis="y2", showlegend=False, cliponaxis=False,

@@ -50,15 +50,11 @@ def deformable(
     moves = offsets.reshape(count * groups, taps, 2, tall, wide)
     y = moves[:, :, 0] + reach.repeat_interleave(side)[:, None, None] + rows[:, None]
     x = moves[:, :, 1] + reach.repeat(side)[:, None, None] + columns
-    # A side of one pixel has no extent to be divided by: any number but 0 keeps its place.
-    grid = torch.stack([2 * x / max(wide - 1, 1) - 1, 2 * y / max(tall - 1, 1) - 1], -1)
-    if tall == 1:
-        grid = torch.stack([grid[..., 0], y], -1)
-    if wide == 1:
-        grid = torch.stack([x, grid[..., 1]], -1)
+    # Pixel x of W stands at (2 x + 1) / W - 1, which holds for a single pixel, too.
+    grid = torch.stack([(2 * x + 1) / wide - 1, (2 * y + 1) / tall - 1], -1)
     parts = features.reshape(count * groups, channels // groups, tall, wide)
     seen = grid_sample(
-        parts, grid.reshape(count * groups, taps * tall, wide, 2), align_corners=True
+        parts, grid.reshape(count * groups, taps * tall, wide, 2), align_corners=False
     ).reshape(count, groups, channels // groups, taps, tall * wide)
     seen = seen * masks.reshape(count, groups, 1, taps, tall * wide)
     columns_of = seen.reshape(count, channels * taps, tall * wide)
