@@ -71,6 +71,42 @@ SMALL = {
 }
 
 
+FACES = [
+    "--model.network_options",
+    '{"width": 4, "multiples": [1, 1, 2], "blocks": 1, "groups": 2}',
+    "--model.codebook_size",
+    "16",
+    "--model.dim",
+    "4",
+    "--model.method_options",
+    '{"every": 1, "until": 1, "reservoir": 64}',
+    "--model.perceptual",
+    "0",
+    "--model.judge_options",
+    '{"width": 4, "layers": 1}',
+    "--data.batch",
+    "4",
+    "--data.size",
+    "16",
+    "--data.options",
+    '{"count": 30, "resolution": 16}',
+]
+SMALL["vqfr_dictionary"] = FACES
+SMALL["vqfr"] = [*FACES, "--model.guide", "4", "--model.groups", "2"]
+
+
+def with_dictionary(name, folder):
+    """The restoration begins where the training of its dictionary ended."""
+    if name != "vqfr":
+        return []
+    steps = ["--trainer.max_steps", "1", "--trainer.limit_val_batches", "1"]
+    place = ["--trainer.default_root_dir", str(folder / "first")]
+    quiet = ["--trainer.enable_progress_bar", "false"]
+    main(["fit", "--config", "vqfr_dictionary", *SMALL["vqfr_dictionary"], *steps, *place, *quiet])
+    kept = next((folder / "first" / "checkpoints").glob("step-1.ckpt"))
+    return ["--model.dictionary", str(kept)]
+
+
 def test_every_configuration_is_tested():
     assert set(SMALL) == set(NAMES)
 
@@ -90,6 +126,7 @@ def test_it_runs_two_steps(name, tmp_path, monkeypatch):
         "2",
         "--trainer.enable_progress_bar",
         "false",
+        *with_dictionary(name, tmp_path),
     ]
     cli = main([*words, "--trainer.val_check_interval", "2"])
     assert cli.trainer.global_step == 2
@@ -138,6 +175,52 @@ def test_prepared_ahead_and_trained_on(tmp_path, monkeypatch, capsys, cache):
     ]:
         with pytest.raises(SystemExit, match=wrong):
             ahead.main(words)
+
+
+def test_a_restoration_needs_its_dictionary(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("PL_GLOBAL_SEED", raising=False)
+    words = ["fit", "--config", "vqfr", *SMALL["vqfr"], "--trainer.enable_progress_bar", "false"]
+    with pytest.raises(Refused, match="^no dictionary at gone.ckpt: train one with"):
+        main([*words, "--model.dictionary", "gone.ckpt"])
+    given = with_dictionary("vqfr", tmp_path)
+    with pytest.raises(Refused, match="is of another network or method: give"):
+        main([*words, *given, "--model.codebook_size", "8"])
+    with pytest.raises(ValueError, match="^restoration needs a dictionary"):
+        main(words)
+
+
+def test_a_resumed_restoration_sees_the_same_damage(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("PL_GLOBAL_SEED", raising=False)
+    words = ["fit", "--config", "vqfr", *SMALL["vqfr"], *with_dictionary("vqfr", tmp_path)]
+    words += ["--trainer.enable_progress_bar", "false", "--trainer.limit_val_batches", "1"]
+    for place, steps, more in (("whole", "3", []), ("halved", "2", []),
+                               ("halved", "3", ["--resume", "true"])):  # fmt: skip
+        main([*words, *more, "--trainer.max_steps", steps, "--trainer.default_root_dir", place])
+    one, other = (
+        torch.load(tmp_path / place / "checkpoints/step-3.ckpt", weights_only=True)["state_dict"]
+        for place in ("whole", "halved")
+    )
+    assert one.keys() == other.keys()
+    assert all(torch.equal(value, other[name]) for name, value in one.items())
+    first = next((tmp_path / "first/checkpoints").glob("step-1.ckpt"))
+    codes = torch.load(first, weights_only=True)["state_dict"]["model.quantizer.codebook.table"]
+    assert torch.equal(one["model.teacher.quantizer.codebook.table"], codes)  # nothing moved it
+
+
+def test_the_restorations_settings():
+    """Research notes, section 4: the released options of the first version."""
+    said = yaml.safe_load((CONFIGS / "vqfr.yaml").read_text())
+    first = yaml.safe_load((CONFIGS / "vqfr_dictionary.yaml").read_text())
+    model, trained = said["model"]["init_args"], first["model"]["init_args"]
+    same = ("method", "method_options", "codebook_size", "dim", "network", "network_options")
+    assert all(model[name] == trained[name] for name in same)
+    assert (model["codebook_size"], model["dim"], model["rate"]) == (1024, 256, 1e-5)
+    assert model["network_options"]["multiples"] == [1, 1, 2, 2, 2, 4]  # f = 32
+    assert model["degradation"] == {"sigma": [0.1, 10.0], "factor": [0.8, 8.0], "noise": [0, 20],
+                                    "quality": [60, 100], "kernel": 41}  # fmt: skip
+    assert (said["data"]["batch"], said["data"]["size"]) == (16, 512)
 
 
 def test_the_papers_settings():

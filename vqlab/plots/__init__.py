@@ -13,6 +13,7 @@ from vqlab.plots.disc import disc
 from vqlab.plots.images import image_grid
 from vqlab.plots.kernel import kernel_field
 from vqlab.plots.phase import phase_diagram, phase_table
+from vqlab.plots.restoration import fidelity_slider
 from vqlab.plots.scatter import scatter_methods
 from vqlab.plots.survival import lifelines, survival_curves
 from vqlab.plots.theme import DEAD, METHOD_COLORS, styles
@@ -35,6 +36,7 @@ __all__ = [
     "dashboard",
     "disc",
     "dot_plot",
+    "fidelity_slider",
     "image_grid",
     "kernel_field",
     "lifelines",

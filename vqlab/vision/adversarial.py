@@ -7,6 +7,7 @@ from typing import Any, Literal
 import torch
 from torch import Tensor
 
+from .autoencoder import Reconstruction
 from .losses import PatchDiscriminator, adaptive_weight, hinge
 from .module import Reconstructor
 from .perceptual import Perceptual
@@ -69,28 +70,37 @@ class AdversarialReconstructor(Reconstructor):
         if self.perceptual and stage == "fit" and not self._eyes:
             self._eyes.append(Perceptual("vgg", self._perceptual_weights))
 
+    def compared(self, out: Reconstruction, pictures: Tensor) -> tuple[Tensor, Tensor]:
+        """The pictures that pay and are judged, and what they are compared with."""
+        return out.images, pictures
+
+    def weighed(self, drawn: Tensor, pictures: Tensor) -> Tensor:
+        """The loss of the pixels."""
+        return self.difference(drawn, pictures)
+
     def training_step(self, pictures: Tensor, batch_idx: int) -> None:
         """One step of the autoencoder, then one of the judge, on the same pictures."""
         optimizers = self.optimizers()
         both = optimizers if isinstance(optimizers, list) else [optimizers]
-        out = self.model(pictures)
-        error = self.difference(out.images, pictures)
+        out = self.draw(pictures, batch_idx)
+        drawn, pictures = self.compared(out, pictures)
+        error = self.weighed(drawn, pictures)
         terms = {"reconstruction": error, **out.terms}
         if self._eyes:
-            seen = terms["perceptual"] = self._eyes[0].to(self.device)(out.images, pictures)
+            seen = terms["perceptual"] = self._eyes[0].to(self.device)(drawn, pictures)
             error = error + self.perceptual * seen
         begun = self.trainer.fit_loop.epoch_loop.total_batch_idx >= self.start
         weight = self.adversarial * self.ramp if begun else 0.0
         loss = error + out.loss
         if self.judge is not None and weight:
             self.judge.requires_grad_(False)
-            fooled = terms["fooled"] = -self.judge(out.images).mean()
+            fooled = terms["fooled"] = -self.judge(drawn).mean()
             balance = terms["balance"] = adaptive_weight(error, fooled, self.model.last_layer)
             loss = loss + weight * balance * fooled
         self._step(both[0], loss)
         if self.judge is not None and weight:
             self.judge.requires_grad_(True)
-            terms["judge"] = hinge(self.judge(pictures), self.judge(out.images.detach()))
+            terms["judge"] = hinge(self.judge(pictures), self.judge(drawn.detach()))
             # Lightning would count this as a second step, and halve every limit and schedule.
             both[1]._on_before_step = both[1]._on_after_step = _nothing
             self._step(both[1], terms["judge"])

@@ -112,9 +112,13 @@ class Reconstructor(L.LightningModule):
                 extra["rfid"] = frechet(_path(self._wanted["rfid"]))
             self.measures[part] = nn.ModuleDict(extra)
 
+    def draw(self, pictures: Tensor, batch_idx: int) -> Reconstruction:
+        """What the model makes of a batch, in training and when it is measured."""
+        return self.model(pictures)
+
     def training_step(self, pictures: Tensor, batch_idx: int) -> Tensor | None:
         """The loss of one batch."""
-        out = self.model(pictures)
+        out = self.draw(pictures, batch_idx)
         error = self.difference(out.images, pictures)
         loss = error + out.loss
         self.log_terms({"loss": loss, "reconstruction": error, **out.terms})
@@ -128,17 +132,17 @@ class Reconstructor(L.LightningModule):
 
     def validation_step(self, pictures: Tensor, batch_idx: int) -> dict[str, Any]:
         """Adds a batch to the metrics; its latents and indices, for callbacks."""
-        return self._measure("val", pictures)
+        return self._measure("val", pictures, batch_idx)
 
     def test_step(self, pictures: Tensor, batch_idx: int) -> dict[str, Any]:
         """Adds a batch to the metrics; its latents and indices, for callbacks."""
-        return self._measure("test", pictures)
+        return self._measure("test", pictures, batch_idx)
 
     def _metrics(self, part: str) -> dict[str, Any]:
         return dict(cast(nn.ModuleDict, self.measures[part]).items())
 
-    def _measure(self, part: str, pictures: Tensor) -> dict[str, Any]:
-        out = self.model(pictures)
+    def _measure(self, part: str, pictures: Tensor, batch_idx: int) -> dict[str, Any]:
+        out = self.draw(pictures, batch_idx)
         drawn = out.images.float()
         if "psnr" not in self._metrics(part):  # what fits depends on the size of the pictures
             found = likeness(min(drawn.shape[2:]))

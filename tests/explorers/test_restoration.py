@@ -1,0 +1,69 @@
+"""The explorer of lesson 31 without a browser: each network's figure, read back."""
+
+import sys
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from vqlab.explorers import restoration_explorer
+
+NETWORKS = ("codes", "collapsed")
+
+
+@pytest.fixture
+def given():
+    rows = [{"seed": s, "network": n, "w": w, "psnr": 20 + i + w + s, "frechet": 100 - 9 * w}
+            for s in (0, 1) for i, n in enumerate(NETWORKS) for w in (0.0, 0.5, 1.0)]  # fmt: skip
+    rows += [{"seed": s, "network": "input", "w": np.nan, "psnr": 19, "frechet": 300}
+             for s in (0, 1)]  # fmt: skip
+    faces = np.zeros((2, 4, 4, 3), np.uint8)
+    pictures = {f"{n}, {w:g}": faces + int(9 * w) for n in NETWORKS for w in (0.0, 0.5, 1.0)}
+    return pd.DataFrame(rows), {**pictures, "input": faces, "truth": faces}
+
+
+class Handle:
+    def __init__(self):
+        self.shown = []
+
+    def update(self, bundle, raw):
+        assert raw
+        self.shown.append(bundle)
+
+
+def line(explorer):
+    return next(t for t in explorer.figure.data if t.type == "scatter" and "line" in t.mode)
+
+
+def test_a_choice_redraws_with_the_means_of_the_seeds(given):
+    explorer = restoration_explorer(*given)
+    assert explorer.networks == list(NETWORKS) and explorer.network == "codes"
+    assert list(line(explorer).x) == [20.5, 21.0, 21.5]
+    explorer._handle = Handle()
+    explorer.controls["network"].value = "collapsed"
+    assert list(line(explorer).x) == [21.5, 22.0, 22.5]
+    assert list(line(explorer).y) == [100, 95.5, 91]
+    assert [set(b) for b in explorer._handle.shown] == [
+        {"text/html"}, {"application/vnd.plotly.v1+json"}]  # fmt: skip
+
+
+def test_without_ipywidgets_the_figure_stands_alone(given, monkeypatch):
+    monkeypatch.setitem(sys.modules, "ipywidgets", None)
+    explorer = restoration_explorer(*given, network="collapsed")
+    assert explorer.controls == {} and len(explorer.figure.frames) == 3
+
+
+def test_what_it_shows_in_a_notebook(given, monkeypatch, tmp_path):
+    shown = []
+    monkeypatch.setattr("IPython.display.display", lambda *a, **k: shown.append(a[0]))
+    np.savez(tmp_path / "pictures.npz", **given[1])
+    restoration_explorer(given[0], str(tmp_path / "pictures.npz"))._ipython_display_()
+    assert "Run this cell" in shown[0]["text/plain"]
+    assert "application/vnd.plotly.v1+json" in shown[1]
+
+
+def test_unknown_networks_are_named(given):
+    with pytest.raises(ValueError, match="codes, collapsed"):
+        restoration_explorer(*given, network="other")
+    with pytest.raises(ValueError, match="no network"):
+        restoration_explorer(given[0], {})
