@@ -13,7 +13,7 @@ PY := $(VENV)/bin/python
 RECIPE := pyproject.toml .constraints.txt .make/setup.sh
 
 .DEFAULT_GOAL := help
-.PHONY: help lab test bench check notebooks leaderboard readme picture lock clean
+.PHONY: help lab test bench check notebooks leaderboard stress readme picture lock clean
 
 help:  ## list the targets
 	@echo "vqlab: a laboratory for vector quantization and codebook collapse"
@@ -36,6 +36,9 @@ notebooks: $(VENV)/.has-authoring  ## run the lessons and store their outputs (O
 
 leaderboard: $(VENV)/.has-lab  ## run every method on every motion again, into data/ (ARGS="--seeds 2")
 	@OMP_NUM_THREADS=1 $(PY) -m vqlab.leaderboard $(ARGS)
+
+stress: $(VENV)/.has-lab  ## train under every rate and start of lesson 06's table, into data/ (ARGS="--seeds 2")
+	@OMP_NUM_THREADS=1 $(PY) -m vqlab.vision.stress $(ARGS)
 
 readme: $(VENV)/.has-test  ## rewrite the README's tables from the code and the lessons
 	@$(PY) .make/readme.py

@@ -32,11 +32,13 @@ from .experiment import Builder, train
 if TYPE_CHECKING:
     import pandas as pd
 
-SIZE: dict[str, Any] = {"dim": 16, "codebook_size": 128, "width": 16, "batch": 16}
-STEPS, WARMUP, SEEDS = 300, 500, 5
-RATES = (1.0, 5.0, 10.0, 30.0)
-HELD_OUT, FACES, SIDE = 128, 1000, 16  # pictures measured on; faces drawn; their pixels
-FRAMES = (0, 1, 2, 4, 8, 15, 30, 60, 100, 150, 200)  # and the last step
+SIZE: dict[str, Any] = {"dim": 16, "codebook_size": 64, "width": 16, "batch": 8}
+STEPS, WARMUP, SEEDS = 150, 600, 5
+RATES = (1.0, 10.0, 30.0)
+HELD_OUT, FACES, SIDE = 64, 1000, 16  # pictures measured on; faces drawn; their pixels
+FRAMES = (0, 1, 2, 4, 8, 15, 30, 60, 100)  # and the last step
+MEMORY = 20  # steps in which a code must be used; runs are short, so it is, too
+FORGET = 1 - 1 / MEMORY
 COLUMNS = ["data", "method", "encoder", "start", "rate", "seed"]
 DIGITS = {"started": 4, "utilization": 4, "perplexity": 4, "distortion": 5, "excess": 5,
           "mse": 5, "drift": 4, "churn": 4, "half_dead": 4}  # fmt: skip
@@ -49,8 +51,8 @@ def replacing(
     r"""Plain VQ whose dead codes are put beside active ones; with ``kernel`` the follow-up's cure.
 
     The cure is the dense loss (softmax kernel, :math:`\alpha = 0.1`, :math:`\tau = 0.35`) and
-    replacement. Dead is a running use (mean over 50 steps) below a tenth of the even share: ours,
-    as no source gives the threshold.
+    replacement. Dead is a running use (mean over ``MEMORY`` steps) below a tenth of the even share:
+    ours, as no source gives the threshold.
 
     Args:
         dim: D. codebook_size: K. init: first codes, a name or (K, D). seed: of start and noise.
@@ -61,7 +63,7 @@ def replacing(
     rules: list[Update] = [CodebookLoss()]
     if kernel:
         rules.append(Attraction("softmax", bandwidth=0.35, weight=0.1))
-    rules.append(Revival(decay=0.98, source="active", seed=seed))
+    rules.append(Revival(decay=FORGET, source="active", seed=seed))
     table = Table(codebook_size, dim, init, seed=seed)
     return VectorQuantizer(table, update=rules, channel_first=True)
 
@@ -75,7 +77,7 @@ METHODS: dict[str, Any] = {
     "vq": "vq",
     "vq + replacement": replacing,
     "ema": "ema",
-    "ema-revival": "ema-revival",
+    "ema-revival": ("ema-revival", {"use_decay": FORGET}),
     "simvq": "simvq",
     "nsvq": "nsvq",
     "nsvq, follow-up": ("nsvq", {"form": "followup"}),
@@ -162,8 +164,8 @@ def produce(
 
     1. *Dial*: every method, from a trained encoder and codes on k-means of its latents (those of
        ``OWN`` make their own), at every rate of the encoder.
-    2. *Start*: plain VQ at the same rates, from {trained, untrained} encoders and codes that are
-       {k-means of, drawn from} their latents.
+    2. *Start*: plain VQ at the same rates, with one thing changed: codes drawn from the latents, or
+       an untrained encoder (and k-means of its latents).
 
     Args:
         seeds: how many from 0 up, or which. data, methods, rates: parts of the whole.
@@ -190,9 +192,7 @@ def produce(
     grid: dict[str, Sequence[Any]] = {"data": list(data), "encoder_rate": list(rates)}
     plan = [(cast, "trained", "kmeans")]
     if "vq" in cast:
-        plan += [({"vq": "vq"}, encoder, start) for encoder, start in
-                 (("trained", "first-batch"), ("untrained", "kmeans"),
-                  ("untrained", "first-batch"))]  # fmt: skip
+        plan += [({"vq": "vq"}, "trained", "first-batch"), ({"vq": "vq"}, "untrained", "kmeans")]
     tables = []
     for some, encoder, start in plan:
         made = sweep(some, grid=grid, encoder=encoder, start=start, **same)
