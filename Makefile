@@ -13,7 +13,8 @@ PY := $(VENV)/bin/python
 RECIPE := pyproject.toml .constraints.txt .make/setup.sh
 
 .DEFAULT_GOAL := help
-.PHONY: help lab test bench check notebooks assignment grade slides leaderboard readme picture lock clean
+.PHONY: help lab test bench check notebooks assignment grade slides leaderboard stress readme picture \
+	lock clean
 
 help:  ## list the targets
 	@echo "vqlab: a laboratory for vector quantization and codebook collapse"
@@ -46,6 +47,9 @@ slides: $(VENV)/.has-test  ## slides of lessons 00 and 02, to show and print, in
 
 leaderboard: $(VENV)/.has-lab  ## run every method on every motion again, into data/ (ARGS="--seeds 2")
 	@OMP_NUM_THREADS=1 $(PY) -m vqlab.leaderboard $(ARGS)
+
+stress: $(VENV)/.has-lab  ## train under every rate and start of lesson 06's table, into data/ (ARGS="--seeds 2")
+	@OMP_NUM_THREADS=1 $(PY) -m vqlab.vision.stress $(ARGS)
 
 readme: $(VENV)/.has-test  ## rewrite the README's tables from the code and the lessons
 	@$(PY) .make/readme.py
