@@ -6,7 +6,7 @@ import torch
 from vqlab import make, methods
 from vqlab.vision.dynamic import DynamicAutoencoder, copied, owners, spread
 
-SMALL = {"transvq": {"width": 16}, "fsq": {"levels": (8,)}}
+SMALL = {"transvq": {"width": 16}, "fsq": {"levels": (16,)}}
 
 
 def model(name="vq", shares=(0.5,), router="random", size=16, **options):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal, cast
+from typing import TYPE_CHECKING, Any, Literal, cast, get_args
 
 import torch
 from torch import Tensor, nn
@@ -16,6 +16,9 @@ from .grains import bits_of, codes_of, copied, owners, spread
 from .order import Row, pack, unpack
 from .pyramid import Plan, parts
 from .routing import Fixed, Kind, budget_loss, make_router
+
+
+Gradient = Literal["released", "mixture"]
 
 
 @dataclass
@@ -48,8 +51,9 @@ class DynamicAutoencoder(Autoencoder):
         router: "learned", "entropy", "random" or "fixed" (shares of 0 and 1).
         router_options: the router's own, such as warmup and cooling.
         budget: weight of :func:`budget_loss`; only for a router that learns.
-        gradient: "released", or "mixture" (ours): :math:`z = \sum_k \text{gate}_k h_k`, which tells
-            a gate what the other grain would have changed.
+        gradient: "released": as above. "mixture" (ours): :math:`z = \sum_k \text{gate}_k h_k`, which
+            tells a gate, to first order, what the other grain would have changed; there the router
+            looks at the latents without sending the encoder a gradient.
         halvings: from the picture down to the finest grid.
         plan: "small" (:func:`small_parts`) or "resnet" (:func:`resnet_parts`). sizes: of the plan.
         seed: of the first weights and the router.
@@ -72,7 +76,7 @@ class DynamicAutoencoder(Autoencoder):
         router: Kind = "learned",
         router_options: Mapping[str, Any] | None = None,
         budget: float = 20.0,
-        gradient: Literal["released", "mixture"] = "released",
+        gradient: Gradient = "released",
         halvings: int = 2,
         plan: Plan = "small",
         seed: int = 0,
@@ -83,8 +87,10 @@ class DynamicAutoencoder(Autoencoder):
         for name, value in numbers.items():
             if isinstance(value, int) and not isinstance(value, bool) and value < 1:
                 raise ValueError(f"{name} must be an integer >= 1, got {value!r}")
-        if gradient not in ("released", "mixture"):
-            raise ValueError(f"gradient must be 'released' or 'mixture', got {gradient!r}")
+        if gradient not in get_args(Gradient):
+            raise ValueError(
+                f"gradient must be one of {', '.join(get_args(Gradient))}, got {gradient!r}"
+            )
         if not budget >= 0:
             raise ValueError(f"budget is a weight >= 0, got {budget}")
         self.channels, self.dim, self.budget, self.gradient = channels, dim, budget, gradient
@@ -130,7 +136,9 @@ class DynamicAutoencoder(Autoencoder):
     ) -> tuple[Tensor, Tensor, Tensor]:
         taps = self._taps(images)
         if grains is None:
-            gates = self.router(images, taps)
+            # The budget must not reach the encoder, whose reconstruction loss may be far smaller.
+            own = taps if self.gradient == "released" else [h.detach() for h in taps]
+            gates = self.router(images, own)
         else:
             gates = nn.functional.one_hot(grains, self.count).movedim(-1, 1).to(taps[0])
         chosen = gates.detach().argmax(1)
@@ -144,7 +152,7 @@ class DynamicAutoencoder(Autoencoder):
             z = full[0]
             for grain in range(1, self.count):
                 z = torch.where(here == grain, full[grain], z)
-            if self.training and grains is None:
+            if self.gradient == "released" and self.training and grains is None:
                 z = z * spread(gates.gather(1, chosen[:, None]), finest)
         return z, gates, chosen
 
