@@ -147,7 +147,7 @@ def test_one_seed_one_model(pictures):
     [
         ({"router": "greedy"}, "unknown router 'greedy'; choose learned"),
         ({"plan": "large"}, "unknown plan 'large'; choose one of small, resnet"),
-        ({"gradient": "none"}, "'released' or 'mixture', got 'none'"),
+        ({"gradient": "none"}, "gradient must be one of released, mixture, got 'none'"),
         ({"budget": -1.0}, "budget is a weight >= 0"),
         ({"halvings": 0}, "halvings must be an integer >= 1"),
         ({"plan": "resnet", "multiples": [1, 2]}, "multiples needs 4 numbers"),

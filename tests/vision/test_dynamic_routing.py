@@ -117,8 +117,14 @@ def test_entropy_thresholds_meet_the_shares_exactly_and_are_monotone():
     router.calibrate(pictures)
     gates = router(pictures, [torch.zeros(20, 1, 4, 4)])
     assert (gates.sum((0, 2, 3)) == torch.tensor([160, 96, 64])).all()
-    with pytest.raises(ValueError, match="no thresholds yet"):
-        Entropy((0.5,), side=4).eval()(pictures, [torch.zeros(20, 1, 4, 4)])
+    # Without calibrate the first training batch sets them; a look before it leaves no trace.
+    router = Entropy((0.5,), side=4).eval()
+    assert router(pictures, [torch.zeros(20, 1, 4, 4)])[:, 1].mean() == 0.5
+    assert router.thresholds.isnan().all()
+    router.train()(pictures[:4], [torch.zeros(4, 1, 4, 4)])
+    kept = router.thresholds.clone()
+    router(pictures[4:], [torch.zeros(16, 1, 4, 4)])
+    assert torch.equal(router.thresholds, kept)
 
 
 def test_warm_up_is_blind_and_the_noise_cools_to_the_choice_of_evaluation():

@@ -1,6 +1,14 @@
 """Figures with controls: a control runs the simulator again, the browser plays the film."""
 
+from vqlab.explorers.budget import BudgetExplorer, budget_explorer
 from vqlab.explorers.collapse import CollapseExplorer, collapse_explorer
 from vqlab.explorers.watching import Live, live
 
-__all__ = ["CollapseExplorer", "Live", "collapse_explorer", "live"]
+__all__ = [
+    "BudgetExplorer",
+    "CollapseExplorer",
+    "Live",
+    "budget_explorer",
+    "collapse_explorer",
+    "live",
+]

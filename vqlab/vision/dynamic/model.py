@@ -15,7 +15,7 @@ from ..autoencoder import Autoencoder, Reconstruction
 from .grains import bits_of, codes_of, copied, owners, spread
 from .order import Row, pack, unpack
 from .pyramid import Plan, parts
-from .routing import Fixed, Kind, budget_loss, make_router
+from .routing import Entropy, Fixed, Kind, Learned, budget_loss, make_router
 
 
 Gradient = Literal["released", "mixture"]
@@ -123,9 +123,19 @@ class DynamicAutoencoder(Autoencoder):
         """Grains (B, h, w) int64 of pictures."""
         return self._routed(images)[2]
 
-    def scores(self, images: Tensor) -> Tensor:
-        """What the router says of each region, (B, G, h, w), before the choice."""
-        return self.router.scores(images, self._taps(images))
+    @torch.no_grad()
+    def ranking(self, images: Tensor) -> Tensor:
+        """How much each region asks for finer codes, (B, h, w): entropy, or finest less coarsest.
+
+        Raises:
+            ValueError: a router that does not look at the picture.
+        """
+        if isinstance(self.router, Entropy):
+            return self.router.entropy(images)
+        if not isinstance(self.router, Learned):
+            raise ValueError("a fixed or random router ranks no region before another")
+        scores = self.router.scores(images, self._taps(images))
+        return scores[:, -1] - scores[:, 0]
 
     def _taps(self, images: Tensor) -> list[Tensor]:
         taps: Any = super().encode(images)

@@ -160,28 +160,32 @@ class Entropy(Router):
     def calibrate(self, pictures: Tensor) -> None:
         """Sets the thresholds so that ``pictures`` (N, C, H, W) meet the shares."""
         values = torch.cat([self.entropy(part).flatten() for part in pictures.split(64)])
+        self.thresholds.copy_(self._between(values))
+
+    def _between(self, values: Tensor) -> Tensor:
+        """Thresholds (G - 1,) half-way between neighbours, so that the shares are met."""
         values = values.sort().values
-        last = len(values) - 1
-        below = 1.0 - torch.tensor(self.shares).flip(0).cumsum(0).flip(0)
-        for i, share in enumerate(below.tolist()):
-            at = round(share * len(values))
+        found = []
+        for grain in range(len(self.shares)):
+            at = round((1 - sum(self.shares[grain:])) * len(values))
             low = values[at - 1] if at else values[0] - 1
-            high = values[at] if at <= last else values[last] + 1
-            self.thresholds[i] = (low + high) / 2
+            high = values[at] if at < len(values) else values[-1] + 1
+            found.append((low + high) / 2)
+        return torch.stack(found)
 
     def scores(self, pictures: Tensor, latents: Sequence[Tensor]) -> Tensor:
         """Grain = number of thresholds below H.
 
-        In training thresholds that are not yet set are taken from the batch.
-
-        Raises:
-            ValueError: in evaluation, thresholds that were never set.
+        Where :meth:`calibrate` was not called, the first training batch sets the thresholds; before
+        it, in evaluation, those of the batch itself serve.
         """
-        if bool(self.thresholds.isnan().any()):
-            if not self.training:
-                raise ValueError("the entropy router has no thresholds yet: calibrate(pictures)")
-            self.calibrate(pictures)
-        level = (self.entropy(pictures)[:, None] > self.thresholds[:, None, None]).sum(1)
+        values = self.entropy(pictures)
+        thresholds = self.thresholds
+        if bool(thresholds.isnan().any()):
+            thresholds = self._between(values.flatten())
+            if self.training:
+                self.thresholds.copy_(thresholds)
+        level = (values[:, None] > thresholds[:, None, None]).sum(1)
         return one_hot(level, self.grains).movedim(-1, 1).to(latents[0].dtype)
 
 
