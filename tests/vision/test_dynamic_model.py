@@ -72,8 +72,9 @@ def test_every_method_of_the_table(name, pictures):
     assert {"commitment", "budget"} <= set(out.terms)
     assert torch.equal(copied(out.indices, out.grains, 2), out.indices)
     dynamic.eval()
-    assert torch.equal(dynamic.decompress(dynamic.compress(pictures[:2])),
-                       dynamic(pictures[:2]).images)
+    assert torch.equal(
+        dynamic.decompress(dynamic.compress(pictures[:2])), dynamic(pictures[:2]).images
+    )
 
 
 def test_three_grains_go_there_and_back(pictures):
@@ -88,10 +89,12 @@ def test_the_reconstruction_alone_moves_the_router_in_every_region(gradient, pic
     dynamic = model(router="learned", gradient=gradient, budget=0.0)
     gates = []
     route = dynamic.router.forward
+
     def kept(*inputs):
         gates.append(route(*inputs))
         gates[0].retain_grad()
         return gates[0]
+
     dynamic.router.forward = kept
     out = dynamic(pictures)
     # The factor is one: values are those without it.
@@ -105,23 +108,27 @@ def test_the_reconstruction_alone_moves_the_router_in_every_region(gradient, pic
 
 def test_the_mixture_gradient_is_that_of_the_mixture(pictures):
     """Without a quantizer, in float64: dL/dgate_k = <dL/dz, h_k> summed over the region."""
-    dynamic = DynamicAutoencoder(3, 4, None, router="learned", gradient="mixture",
-                                 width=8, budget=0.0).double()
+    dynamic = DynamicAutoencoder(
+        3, 4, None, router="learned", gradient="mixture", width=8, budget=0.0
+    ).double()
     taps = dynamic._taps(pictures.double())
     z, gates, _ = dynamic._routed(pictures.double())
     weight = torch.randn(z.shape, generator=torch.Generator().manual_seed(1)).double()
-    found, = torch.autograd.grad((weight * z).sum(), gates)
+    (found,) = torch.autograd.grad((weight * z).sum(), gates)
     full = spread(taps[0], 2), taps[1]
-    expected = torch.stack([
-        torch.nn.functional.avg_pool2d((weight * h).sum(1), 2) * 4 for h in full], 1)
+    expected = torch.stack(
+        [torch.nn.functional.avg_pool2d((weight * h).sum(1), 2) * 4 for h in full], 1
+    )
     torch.testing.assert_close(found, expected)
 
 
 def test_bits_of_a_model_and_of_a_fixed_grid(pictures):
     dynamic = model(size=32).eval()
     out = dynamic(pictures)
-    assert torch.equal(dynamic.bits(out.grains), out.measured["codes"] * 0
-                       + 5 * (4.0 ** out.grains).sum((1, 2)).double() + 8)
+    assert torch.equal(
+        dynamic.bits(out.grains),
+        out.measured["codes"] * 0 + 5 * (4.0**out.grains).sum((1, 2)).double() + 8,
+    )
     fixed = model(size=32, shares=(1.0,), router="fixed").eval()
     assert (fixed.bits(fixed.route(pictures)) == 5 * 32).all()
 

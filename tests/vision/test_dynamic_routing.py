@@ -11,9 +11,7 @@ from vqlab.vision.dynamic.routing import hard
 
 def latents(count=2, batch=4, dim=8, seed=0):
     generator = torch.Generator().manual_seed(seed)
-    return [
-        torch.randn(batch, dim, 3 * 2**g, 2 * 2**g, generator=generator) for g in range(count)
-    ]
+    return [torch.randn(batch, dim, 3 * 2**g, 2 * 2**g, generator=generator) for g in range(count)]
 
 
 def fine_of(gates):
@@ -130,9 +128,16 @@ def test_entropy_thresholds_meet_the_shares_exactly_and_are_monotone():
 def test_warm_up_is_blind_and_the_noise_cools_to_the_choice_of_evaluation():
     router, seen = Learned((0.5,), 8, warmup=2, cooling=4), latents(batch=40)
     blind = [router(None, seen) for _ in range(2)]
-    assert not any(gates.requires_grad and torch.autograd.grad(
-        gates[:, 1].sum(), router.second.weight, retain_graph=True, allow_unused=True
-    )[0].abs().sum() > 0 for gates in blind)
+    assert not any(
+        gates.requires_grad
+        and torch.autograd.grad(
+            gates[:, 1].sum(), router.second.weight, retain_graph=True, allow_unused=True
+        )[0]
+        .abs()
+        .sum()
+        > 0
+        for gates in blind
+    )
     heats = []
     for _ in range(5):
         heats.append(float(router.heat))

@@ -52,8 +52,7 @@ def test_the_entropy_router_finds_the_busy_regions(halves):
         width=8, halvings=1,
     ).eval()  # fmt: skip
     model.router.calibrate(halves.train)
-    busy = torch.nn.functional.avg_pool2d(
-        (halves.test - halves.test.roll(1, -1)).square(), 4)[:, 0]
+    busy = torch.nn.functional.avg_pool2d((halves.test - halves.test.roll(1, -1)).square(), 4)[:, 0]
     fine = model.route(halves.test) == 1
     assert (fine.sum((1, 2)) == 2).float().mean() > 0.9
     assert busy[fine].mean() > 2 * busy[~fine].mean()

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 import plotly.graph_objects as go
-import plotly.io as pio
 import torch
 from torch import Tensor
 
+from vqlab.explorers.collapse import _bundle
 from vqlab.plots.routing import routing_map
 from vqlab.vision.dynamic import DynamicAutoencoder
 
@@ -103,9 +103,3 @@ def budget_explorer(
 def _last(pictures: Tensor) -> Any:
     """(N, C, H, W) as (N, H, W, 3)."""
     return pictures.expand(-1, 3, -1, -1).movedim(1, -1).numpy()
-
-
-def _bundle(figure: go.Figure) -> dict[str, Any]:
-    renderer = pio.renderers[pio.renderers.default.split("+")[0]]
-    bundle: dict[str, Any] = renderer.to_mimebundle(figure.to_dict())
-    return bundle

@@ -6,7 +6,8 @@
 from .grains import bits_of, codes_of, copied, owners, spread
 from .model import DynamicAutoencoder, DynamicReconstruction
 from .order import Row, pack, unpack
-from .routing import Entropy, Fixed, Learned, Random, budget_loss
+from .routing import Fixed, Learned, Random, budget_loss
+from .thresholds import Entropy
 
 __all__ = [
     "DynamicAutoencoder",

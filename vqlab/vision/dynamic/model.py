@@ -15,8 +15,9 @@ from ..autoencoder import Autoencoder, Reconstruction
 from .grains import bits_of, codes_of, copied, owners, spread
 from .order import Row, pack, unpack
 from .pyramid import Plan, parts
-from .routing import Entropy, Fixed, Kind, Learned, budget_loss, make_router
-
+from .routers import Kind, make_router
+from .routing import Fixed, Learned, budget_loss
+from .thresholds import Entropy
 
 Gradient = Literal["released", "mixture"]
 
@@ -51,9 +52,9 @@ class DynamicAutoencoder(Autoencoder):
         router: "learned", "entropy", "random" or "fixed" (shares of 0 and 1).
         router_options: the router's own, such as warmup and cooling.
         budget: weight of :func:`budget_loss`; only for a router that learns.
-        gradient: "released": as above. "mixture" (ours): :math:`z = \sum_k \text{gate}_k h_k`, which
-            tells a gate, to first order, what the other grain would have changed; there the router
-            looks at the latents without sending the encoder a gradient.
+        gradient: of the router. "released": as above. "mixture" (ours):
+            :math:`z = \sum_k \text{gate}_k h_k`, which tells a gate, to first order, what the other
+            grain would have changed; there the router sends the encoder no gradient.
         halvings: from the picture down to the finest grid.
         plan: "small" (:func:`small_parts`) or "resnet" (:func:`resnet_parts`). sizes: of the plan.
         seed: of the first weights and the router.
@@ -96,9 +97,7 @@ class DynamicAutoencoder(Autoencoder):
         self.channels, self.dim, self.budget, self.gradient = channels, dim, budget, gradient
         self.count = len(shares) + 1
         self.halvings = halvings + self.count - 1  # what a side must be divisible by
-        self.encoder, self.decoder = parts(
-            plan, channels, dim, halvings, self.count, seed, **sizes
-        )
+        self.encoder, self.decoder = parts(plan, channels, dim, halvings, self.count, seed, **sizes)
         side = 2**self.halvings
         self.router = make_router(router, shares, dim, side, seed + 1, **(router_options or {}))
         self.insert(quantizer)
@@ -186,9 +185,7 @@ class DynamicAutoencoder(Autoencoder):
             loss = loss + out.loss * mask.float().mean()
             terms = {**out.terms, **terms}
         measured = self._measured(chosen)
-        return DynamicReconstruction(
-            self.decode(values), z, indices, loss, terms, measured, chosen
-        )
+        return DynamicReconstruction(self.decode(values), z, indices, loss, terms, measured, chosen)
 
     def _measured(self, grains: Tensor) -> dict[str, Tensor]:
         codes = codes_of(grains).float().mean()

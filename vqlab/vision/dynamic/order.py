@@ -130,5 +130,3 @@ def _ended(values: Tensor, end: int | bool) -> Tensor:
     """One column more, of ``end``."""
     last = torch.full_like(values[:, :1], end)
     return torch.cat([values, last], 1)
-
-

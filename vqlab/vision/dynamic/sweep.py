@@ -15,7 +15,7 @@ from ...quantizers.registry import make
 from ..datasets import Images, drawn_faces, photo_patches
 from ..training import fit
 from .model import DynamicAutoencoder
-from .routing import Entropy
+from .thresholds import Entropy
 
 if TYPE_CHECKING:
     import pandas as pd
