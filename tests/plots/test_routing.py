@@ -13,7 +13,7 @@ from vqlab.plots.routing import FADE, LINE, ZOOM, _marked
 
 def test_every_finer_code_has_its_square_and_coarse_regions_are_pale():
     pictures = np.full((1, 16, 16, 3), 0.5)
-    marked = _marked(pictures, np.array([[[0, 1], [2, 0]]]))[0]
+    marked = _marked(pictures, np.array([[[0, 1], [2, 0]]]), ZOOM)[0]
     lines = (marked == LINE).all(-1)
     half, side = 8 * ZOOM, 8 * ZOOM
     assert not lines[:half, :half].any() and not lines[half:, half:].any()

@@ -1,5 +1,10 @@
 """Training: the budget is met, in training and by the choice of evaluation; resumed runs agree."""
 
+import hashlib
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
 import pytest
 import torch
 
@@ -35,6 +40,21 @@ def test_the_share_is_within_003_in_training_and_in_evaluation(share, halves):
     found = judged(model, halves)
     assert abs(found["fine_sampled"] - share) < 0.03
     assert abs(found["fine_train"] - share) < 0.03
+
+
+def test_calibration_meets_the_share_to_a_region(halves):
+    model = DynamicAutoencoder(
+        1, 4, make("vq", 4, 16, channel_first=True, seed=0), shares=(0.3,), router="learned",
+        router_options={"cooling": 1}, width=8, halvings=1,
+    )  # fmt: skip
+    model.router.noise.clock += 1  # the noise is gone
+    assert abs(judged(model, halves)["fine_train"] - 0.3) > 0.1
+    model.calibrate(halves.train)
+    found = judged(model, halves)
+    assert found["fine_train"] == found["fine_sampled"] == pytest.approx(0.3, abs=2 / 800)
+    model = DynamicAutoencoder(1, 4, None, router="random", width=8, halvings=1)
+    with pytest.raises(ValueError, match="only an entropy router"):
+        model.calibrate(halves.train)
 
 
 def test_with_the_noise_left_on_the_two_differ(halves):
@@ -104,3 +124,22 @@ def test_a_resumed_training_ends_with_the_same_weights(tmp_path):
     assert whole["model.router.noise.clock"] == 4
     for name, value in whole.items():
         assert torch.equal(value, resumed[name]), name
+
+
+def test_the_stored_table_is_what_the_readme_says():
+    """Five seeds a cell, the checksum, the bits of the formula, the fixed grid never cheaper."""
+    folder = Path(__file__).resolve().parents[2] / "data"
+    content = (folder / "dynamic_codes.csv").read_bytes()
+    assert hashlib.sha256(content).hexdigest() in (folder / "README.md").read_text()
+    table = pd.read_csv(folder / "dynamic_codes.csv")
+    assert (table.groupby(["images", "method"]).seed.apply(sorted).map(len) == 5).all()
+    regions = table.images.map({"photos": 4, "faces": 16})
+    routed = table[~table.method.str.startswith("fixed")]
+    bits = regions * (1 + (1 + 3 * routed.fine_test) * 7)
+    assert ((routed.bits - bits.dropna()).abs() < 0.02 * regions[routed.index]).all()
+    fixed = table[table.method.str.startswith("fixed")]
+    assert ((fixed.bits - 4 * regions[fixed.index] * np.log2(fixed.codes)).abs() < 0.02).all()
+    calm = routed[~routed.method.str.startswith("learned")]  # which was not calibrated
+    share = calm.method.str.split().str[1].astype(float)
+    assert ((calm.fine_train - share).abs() < 0.03).all()
+    assert ((calm.fine_sampled - share).abs() < 0.03).all()

@@ -12,7 +12,7 @@ from vqlab.plots.inputs import Array
 
 LINE = (213, 94, 0)  # vermillion, borders of a finer code
 FADE = 0.55  # of the way to white, where a code is coarse
-ZOOM = 4  # a line is a quarter of a pixel of the picture
+ZOOM = 4  # a line is a quarter of a small picture's pixel
 
 
 def routing_map(
@@ -21,7 +21,8 @@ def routing_map(
     drawn: Any = None,
     *,
     count: int = 2,
-    labels: tuple[str, str, str] = ("picture", "where the fine codes go", "drawn from the codes"),
+    labels: tuple[str, str, str] = ("picture", "fine codes", "drawn from codes"),
+    zoom: int = ZOOM,
     note: str | None = None,
     title: str | None = None,
 ) -> go.Figure:
@@ -32,7 +33,8 @@ def routing_map(
         grains: (N, h, w) whole numbers, 0 (coarsest) to ``count`` - 1, a grain for each region.
         drawn: like the pictures; None leaves the row out.
         count: number of grains; a region of grain g is cut into 2^g x 2^g codes.
-        labels: of the rows. note: under the last label, such as an error and bits.
+        zoom: pixels of the screen for one of the picture. labels: of the rows.
+        note: under the last label, such as an error and bits.
         title: of the figure.
 
     Returns:
@@ -50,22 +52,22 @@ def routing_map(
         raise ValueError(
             f"grains run from {chosen.min()} to {chosen.max()}; expected 0 to {count - 1}"
         )
-    rows = {labels[0]: _large(stack), labels[1]: _marked(stack, chosen)}
+    rows = {labels[0]: _large(stack, zoom), labels[1]: _marked(stack, chosen, zoom)}
     if drawn is not None:
-        rows[labels[2]] = _large(np.asarray(drawn, dtype=float))
+        rows[labels[2]] = _large(np.asarray(drawn, dtype=float), zoom)
     last = list(rows)[-1]
     return image_grid(rows, notes={last: note} if note else None, title=title)
 
 
-def _large(stack: Array) -> Array:
-    """(N, ZOOM H, ZOOM W, 3) uint8."""
+def _large(stack: Array, zoom: int) -> Array:
+    """(N, zoom H, zoom W, 3) uint8."""
     color = stack if stack.ndim == 4 else np.repeat(stack[..., None], 3, -1)
     flat = np.round(255 * np.clip(color, 0, 1)).astype(np.uint8)
-    return flat.repeat(ZOOM, 1).repeat(ZOOM, 2)
+    return flat.repeat(zoom, 1).repeat(zoom, 2)
 
 
-def _marked(stack: Array, grains: Array) -> Array:
-    out = _large(stack).astype(float)
+def _marked(stack: Array, grains: Array, zoom: int) -> Array:
+    out = _large(stack, zoom).astype(float)
     side = out.shape[1] // grains.shape[1]
     level = grains.repeat(side, 1).repeat(side, 2)
     out[level == 0] += FADE * (255 - out[level == 0])

@@ -22,7 +22,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--out", type=Path, default=Path("data/dynamic_codes.csv"),
                         help="the file (%(default)s)")  # fmt: skip
     parser.add_argument("--store", type=Path, default=Path("runs/dynamic"),
-                        help="finished runs (%(default)s); another after a change of code")  # fmt: skip
+                        help="of finished runs (%(default)s)")  # fmt: skip
     parser.add_argument("--workers", type=int, default=1, help="processes (%(default)s)")
     given = parser.parse_args(arguments)
     began = time.monotonic()

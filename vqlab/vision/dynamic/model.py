@@ -123,6 +123,23 @@ class DynamicAutoencoder(Autoencoder):
         return self._routed(images)[2]
 
     @torch.no_grad()
+    def calibrate(self, images: Tensor) -> None:
+        """Sets the threshold of a router of two grains so that ``images`` meet its share.
+
+        Raises:
+            ValueError: a router without a threshold; a learned one of three grains.
+        """
+        if isinstance(self.router, Entropy):
+            self.router.calibrate(images)
+            return
+        if not isinstance(self.router, Learned) or self.count != 2:
+            raise ValueError("only an entropy router, or a learned one of two grains, has one")
+        ranks = self.ranking(images).flatten().sort().values
+        at = round((1 - self.router.shares[0]) * len(ranks))
+        low, high = ranks[max(at - 1, 0)], ranks[min(at, len(ranks) - 1)]
+        self.router.offset -= (low + high) / 2
+
+    @torch.no_grad()
     def ranking(self, images: Tensor) -> Tensor:
         """How much each region asks for finer codes, (B, h, w): entropy, or finest less coarsest.
 

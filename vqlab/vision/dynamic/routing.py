@@ -128,7 +128,9 @@ class Learned(Router):
     with the gradient of softmax((l + s noise) / tau). In the released code s = 1 throughout, so the
     budget holds the *sampled* share and the one of evaluation may wander. Ours: random gates in
     the first ``warmup`` steps, so that both grids learn before they are chosen from; then s falls
-    to 0 over ``cooling`` steps, so that at the end training chooses as evaluation does.
+    to 0 over ``cooling`` steps, so that at the end training chooses as evaluation does. Batches are
+    small samples, so the share may still miss: ``offset`` is added to the finest grain's score, see
+    :meth:`DynamicAutoencoder.calibrate`.
 
     Args:
         shares: of the finer grains. dim: D of the latents.
@@ -142,6 +144,7 @@ class Learned(Router):
     """
 
     learns = True
+    offset: Tensor
 
     def __init__(
         self,
@@ -166,13 +169,14 @@ class Learned(Router):
             torch.manual_seed(seed)
             self.first, self.second = nn.Conv2d(wide, wide, 1), nn.Conv2d(wide, self.grains, 1)
         self.noise = Noise(seed)
+        self.register_buffer("offset", torch.zeros(()))
 
     def scores(self, pictures: Tensor, latents: Sequence[Tensor]) -> Tensor:
         """Logits l (B, G, h, w)."""
         seen = [norm(h) for norm, h in zip(self.norms, latents, strict=True)]
         seen = [avg_pool2d(h, 2**grain) if grain else h for grain, h in enumerate(seen)]
         out: Tensor = self.second(silu(self.first(torch.cat(seen, 1))))
-        return out
+        return torch.cat([out[:, :-1], out[:, -1:] + self.offset], 1)
 
     @property
     def heat(self) -> Tensor:
