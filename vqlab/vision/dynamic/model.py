@@ -97,7 +97,8 @@ class DynamicAutoencoder(Autoencoder):
         self.channels, self.dim, self.budget, self.gradient = channels, dim, budget, gradient
         self.count = len(shares) + 1
         self.halvings = halvings + self.count - 1  # what a side must be divisible by
-        self.encoder, self.decoder = parts(plan, channels, dim, halvings, self.count, seed, **sizes)
+        pyramid, self.decoder = parts(plan, channels, dim, halvings, self.count, seed, **sizes)
+        self.encoder = cast(nn.Sequential, pyramid)  # in all but its type, which is several grids
         side = 2**self.halvings
         self.router = make_router(router, shares, dim, side, seed + 1, **(router_options or {}))
         self.insert(quantizer)
