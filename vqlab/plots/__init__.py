@@ -14,6 +14,7 @@ from vqlab.plots.images import image_grid
 from vqlab.plots.kernel import kernel_field
 from vqlab.plots.phase import phase_diagram, phase_table
 from vqlab.plots.restoration import fidelity_slider
+from vqlab.plots.routing import routing_map
 from vqlab.plots.scatter import scatter_methods
 from vqlab.plots.survival import lifelines, survival_curves
 from vqlab.plots.theme import DEAD, METHOD_COLORS, styles
@@ -43,6 +44,7 @@ __all__ = [
     "phase_diagram",
     "phase_table",
     "rank_plot",
+    "routing_map",
     "run_curves",
     "scatter_methods",
     "score_map",

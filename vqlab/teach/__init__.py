@@ -1,5 +1,6 @@
 """For lessons: ask before you show, and check what a reader wrote; for courses: a game."""
 
+from vqlab.teach.bits import check_bits
 from vqlab.teach.checks import (
     check_centroids,
     check_critical_speed,
@@ -19,6 +20,7 @@ __all__ = [
     "Score",
     "challenge",
     "check_autopsy",
+    "check_bits",
     "check_centroids",
     "check_cosine_choice",
     "check_critical_speed",

@@ -104,7 +104,7 @@ class AdversarialReconstructor(Reconstructor):
             # Lightning would count this as a second step, and halve every limit and schedule.
             both[1]._on_before_step = both[1]._on_after_step = _nothing
             self._step(both[1], terms["judge"])
-        self.log_terms({"loss": loss, **terms})
+        self.log_terms({"loss": loss, **terms, **out.measured})
 
     def _step(self, optimizer: Any, loss: Tensor) -> None:
         optimizer.zero_grad()

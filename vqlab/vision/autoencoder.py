@@ -23,6 +23,7 @@ class Reconstruction:
         indices: (B, h, w) int64, or None without a quantizer.
         loss: of the quantizer, scalar; zero without one.
         terms: the quantizer's losses by name, unweighted.
+        measured: further numbers to log, scalars that are no losses.
     """
 
     images: Tensor
@@ -30,6 +31,7 @@ class Reconstruction:
     indices: Tensor | None
     loss: Tensor
     terms: dict[str, Tensor] = field(default_factory=dict)
+    measured: dict[str, Tensor] = field(default_factory=dict)
 
 
 class Residual(nn.Module):

@@ -12,6 +12,7 @@ from torch.nn.functional import l1_loss, mse_loss
 from ..quantizers.registry import make
 from ..quantizers.registry import method as method_line
 from .autoencoder import Autoencoder, Reconstruction
+from .dynamic import DynamicAutoencoder
 from .extra import LIGHTNING
 from .models import ResnetAutoencoder, paper_autoencoder
 
@@ -25,6 +26,7 @@ NETWORKS: dict[str, Callable[..., Autoencoder]] = {
     "small": Autoencoder,
     "paper": paper_autoencoder,
     "resnet": ResnetAutoencoder,
+    "dynamic": DynamicAutoencoder,
 }
 LOSSES: dict[str, Callable[[Tensor, Tensor], Tensor]] = {"mse": mse_loss, "l1": l1_loss}
 
@@ -40,7 +42,8 @@ class Reconstructor(L.LightningModule):
 
     Args:
         method: of the table. codebook_size: K. dim: D. method_options: the method's own.
-        network: "small" (:class:`Autoencoder`), "paper" (its full size), "resnet" (VQGAN-style).
+        network: "small" (:class:`Autoencoder`), "paper" (its full size), "resnet" (VQGAN-style),
+            "dynamic" (:class:`DynamicAutoencoder`).
         network_options: sizes of the network.
         channels: C of the pictures; the command line takes it from the data.
         steps_per_epoch: for methods whose schedule counts epochs, as NS-VQ's released one; the
@@ -63,7 +66,7 @@ class Reconstructor(L.LightningModule):
         codebook_size: int = 1024,
         dim: int = 64,
         method_options: dict[str, Any] | None = None,
-        network: Literal["small", "paper", "resnet"] = "small",
+        network: Literal["small", "paper", "resnet", "dynamic"] = "small",
         network_options: dict[str, Any] | None = None,
         channels: int = 3,
         steps_per_epoch: int | None = None,
@@ -121,7 +124,7 @@ class Reconstructor(L.LightningModule):
         out = self.draw(pictures, batch_idx)
         error = self.difference(out.images, pictures)
         loss = error + out.loss
-        self.log_terms({"loss": loss, "reconstruction": error, **out.terms})
+        self.log_terms({"loss": loss, "reconstruction": error, **out.terms, **out.measured})
         return loss
 
     def log_terms(self, terms: dict[str, Tensor]) -> None:
@@ -157,6 +160,7 @@ class Reconstructor(L.LightningModule):
             else:
                 metric.update(drawn, pictures)
         losses = {"mse": mse_loss(drawn, pictures), "commitment": out.terms["commitment"]}
+        losses |= out.measured
         self.log_dict(
             {f"{part}/{k}": v for k, v in losses.items()},
             batch_size=len(pictures), on_epoch=True, sync_dist=True,

@@ -77,6 +77,7 @@ class Record(L.Callback):
     def _count(self, quantizer: Any, inputs: Any, out: Any) -> None:
         if quantizer.training:
             indices = out.indices.detach().reshape(-1).cpu().numpy()
+            indices = indices[indices >= 0]  # -1 is padding
             self._hits += np.bincount(indices, minlength=len(self._hits))
             self._last_hit[indices] = self._step
 
