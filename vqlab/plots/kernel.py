@@ -151,6 +151,7 @@ def _draw(
     figure.add_scatter(
         x=centre[:1], y=centre[1:], mode="markers", showlegend=False, hoverinfo="skip",
         marker={"symbol": "x-thin", "size": 14, "line": {"color": TARGET, "width": 3}},
+        meta={"drag": "latent"},
     )  # fmt: skip
     figure.add_annotation(
         text="cross: the latent; disc: a code, its area the weight; grey: the kernel",
