@@ -10,7 +10,7 @@ from vqlab.drift.run import Run
 from vqlab.drift.simulate import simulate
 from vqlab.explorers import setting
 from vqlab.explorers.setting import CHOICES, PRESETS
-from vqlab.explorers.stage import AGAIN, FIRST, Explorer, ipywidgets, warm_up
+from vqlab.explorers.stage import AGAIN, FIRST, Explorer, ipywidgets
 from vqlab.measure.distortion import kmeans_optimum
 from vqlab.plots.microscope import NARROW, microscope
 
@@ -50,7 +50,6 @@ class CollapseExplorer(Explorer):
         if not hasattr(self, "run"):
             raise ValueError(self.message)
         if self.stage is not None:
-            warm_up()
             self.ask()  # the optimum of k-means, in the background
 
     @property

@@ -110,7 +110,7 @@ class DuelExplorer(Explorer):
         s = self.settings
         motion = s["motion"] + ("" if s["motion"] == "stationary" else f" at {s['speed']:g}")
         scene = microscope(
-            self.runs, width=max(self.width, 420), view=self._view, optimum=self._optimum,
+            self.runs, width=self.width, view=self._view, optimum=self._optimum,
             title=f"{motion}, K = {s['codes']}, seed {s['seed']}",
         )  # fmt: skip
         self.draw(scene, version, start=self._start)

@@ -10,7 +10,7 @@ import torch
 
 from vqlab.explorers.stage import Explorer, ipywidgets
 from vqlab.measure.gradients import pull, true_pull
-from vqlab.plots.arrows import arrow_fields, held
+from vqlab.plots.arrows import LONGER, arrow_fields, held
 from vqlab.plots.microscope import NARROW
 from vqlab.plots.scene import Scene
 from vqlab.quantizers import (
@@ -35,6 +35,9 @@ WAYS = {  # lines that cross borders, for hands that cannot drag
 }
 HUES = {"straight-through": "#D55E00", "rotation": "#0072B2", "radius": "#009E73",
         "noise": "#E69F00", "index": "#882255", "true": "#000000"}  # fmt: skip
+
+
+WHITE = f" (the white one: {LONGER} times as long)"
 
 
 def task(x: torch.Tensor) -> torch.Tensor:
@@ -65,7 +68,7 @@ class GradientExplorer(Explorer):
         if ipywidgets is not None:
             spread = tuple((f"{v:g}", v) for v in NOISE)
             self.choice("noise", spread, self.noise, True, label="noise σ")
-            self.choice("way", tuple(WAYS), "level", label="a way for the latent")
+            self.choice("way", tuple(WAYS), "level", label="a way for the latent", wide="270px")
             self.choice("along", tuple((f"{v:.2f}", v) for v in np.linspace(0, 1, 61)), 0.5, True,
                         label="along it", wide="330px")  # fmt: skip
             self.controls["along"].continuous_update = True
@@ -125,7 +128,7 @@ class GradientExplorer(Explorer):
             figure = arrow_fields(
                 grid, fields, codes=CODES, target=TARGET, colors=HUES, columns=columns, scale=scale,
                 latent=self.latent, latent_arrows=self.arrows,
-                title="Where a step of descent sends each latent",
+                title="Where descent sends each latent" + (WHITE if columns == 3 else ""),
             )  # fmt: skip
             self._base = key, Scene.of(figure), scale
         _, base, scale = self._base
@@ -134,7 +137,7 @@ class GradientExplorer(Explorer):
             meta = trace.get("meta") or {}
             if "role" in meta or meta.get("drag") == "latent":
                 label = meta.get("role", "true")
-                here = held(self.latent, 2 * scale * self.arrows[label])
+                here = held(self.latent, LONGER * scale * self.arrows[label])
                 trace = {**trace, **here["arrow" if "role" in meta else "latent"]}
                 if "role" not in meta:
                     trace["meta"] = {"drag": "latent", "live": True}

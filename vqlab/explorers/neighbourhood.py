@@ -12,7 +12,8 @@ from vqlab.drift.simulate import simulate
 from vqlab.explorers.stage import Explorer, ipywidgets
 from vqlab.measure.distortion import kmeans_optimum
 from vqlab.plots.cloud import cloud
-from vqlab.plots.kernel import kernel_field
+from vqlab.plots.kernel import kernel_field, stacked
+from vqlab.plots.microscope import NARROW
 from vqlab.plots.scene import Scene
 from vqlab.quantizers import Attraction
 
@@ -76,15 +77,20 @@ class KernelExplorer(Explorer):
         self.latent = np.array([float(message["x"]), float(message["y"])])
         return True
 
+    def resized(self) -> None:
+        """Panels side by side or stacked."""
+        self.ask()
+
     def compute(self, version: int) -> None:
         """The kernel at once; then the way to the fixed point, and k-means beside it."""
         codes = np.random.default_rng(self.seed).normal(size=(SIZE, 2))
         figure = kernel_field(codes, self.latent, self.bandwidth, self.weights, extent=3.2,
                               title="One latent pulls at every code")  # fmt: skip
+        figure.update_annotations(yshift=28)  # above the heading of the other panel
         for trace in figure.data:
             if trace.meta:
                 trace.meta = {"drag": "latent", "live": True}
-        self.draw(Scene.of(figure), version)
+        self.draw(Scene.of(stacked(figure) if self.width < NARROW else figure), version)
         if version == 1:
             return
         key = self.bandwidth, self.strength, self.seed

@@ -128,7 +128,7 @@ class PhaseExplorer(Explorer):
         said = self.run.settings
         title = f"speed {SPEEDS[self.cell[1]]:.3g}, K = {said['codebook_size']}"
         title += f", rate {self.up[self.cell[0]]:g}" if self.axis == "rate" else ""
-        scene = microscope(self.run, width=max(self.width, 420), title=title)
+        scene = microscope(self.run, width=self.width, title=title)
         same = getattr(self, "_played", None) == key
         start = None if version == 1 else "keep" if same else "play"
         self._played = key
@@ -136,7 +136,7 @@ class PhaseExplorer(Explorer):
             self.draw(scene, version, self.film, start=start)
 
     def _map(self, version: int) -> None:
-        border, fine = _border(self.method, self.axis)  # type: ignore[arg-type]
+        border, fine = _border(self.method, self.axis)
         word = "codebook size K"
         if self.axis == "rate":
             word = "rate η" if self.method == "vq" else "rate 1 − γ"

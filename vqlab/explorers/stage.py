@@ -6,11 +6,14 @@ import html
 import threading
 import time
 from collections.abc import Callable
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+import pandas  # noqa: F401  plotly and scikit-learn load it when first used, each in a thread here
 import plotly.graph_objects as go
 import plotly.io as pio
+import sklearn.cluster  # noqa: F401
 
 from vqlab.plots import scene as _scene
 from vqlab.plots.scene import Scene
@@ -20,7 +23,7 @@ try:
     import ipywidgets
     import traitlets
 except ImportError:  # an explorer is then its figure alone
-    anywidget = ipywidgets = None
+    anywidget = ipywidgets = None  # type: ignore[assignment]
 
 INVITATION = "Run this cell to get the controls of the figure below."
 FIRST, AGAIN = 0.25, 0.5  # seconds until an unfinished run is drawn, and between two drawings
@@ -37,19 +40,15 @@ if anywidget is not None:
         text = traitlets.Unicode("").tag(sync=True)
 
 
-_warm: list[threading.Thread] = []
-
-
+@lru_cache
 def warm_up() -> None:
-    """Loads what PyTorch loads at the first use of Adam (some seconds), while the reader reads."""
-    from vqlab.explorers.watching import _in_notebook
+    """Loads what PyTorch loads at the first use of Adam (some seconds), while the reader reads.
 
-    if not _warm and _in_notebook():
-        from vqlab.drift.simulate import simulate
+    Not in a thread: two threads that import one package at the same time break it.
+    """
+    from vqlab.drift.simulate import simulate
 
-        words = {"codebook_size": 2, "points": 2, "batch": 2, "steps": 1, "progress": False}
-        _warm.append(threading.Thread(target=simulate, args=("simvq",), kwargs=words, daemon=True))
-        _warm[0].start()
+    simulate("simvq", codebook_size=2, points=2, batch=2, steps=1, progress=False)
 
 
 class Stale(Exception):
@@ -77,7 +76,8 @@ class Explorer:
         self.message, self.width = "", 900
         self.scene: Scene | None = None
         self.version, self._finished, self._closed = 0, 0, False
-        self._lock, self._worker = threading.Lock(), None
+        self._lock = threading.Lock()
+        self._worker: threading.Thread | None = None
         self._quiet = False
         self.stage: Any = self.new_stage()
         self._status = ipywidgets.HTML() if ipywidgets is not None else None
@@ -177,7 +177,7 @@ class Explorer:
         if self._closed or not isinstance(message, dict):
             return
         if message.get("kind") == "width":
-            wide = int(message["width"])
+            wide = max(300, int(message["width"]))
             if stage is self.stage and abs(wide - self.width) > 8:
                 self.width = wide
                 self.resized()
@@ -288,3 +288,5 @@ class Explorer:
         figure = self.page()
         bundle = pio.renderers._build_mime_bundle(figure.to_dict())
         display(bundle or {"application/vnd.plotly.v1+json": figure.to_plotly_json()}, raw=True)
+        if widget is not None:
+            warm_up()

@@ -98,7 +98,7 @@ class RunExplorer(Explorer):
         known = run.optimum == run.optimum
         optimum = dict(zip(run.steps[known].tolist(), run.optimum[known].tolist(), strict=True))
         title = f"{run.method}, K = {run.codebook_size}, D = {run.dim}"
-        scene = microscope(run, width=max(self.width, 420), view=view, title=title,  # type: ignore[arg-type]
+        scene = microscope(run, width=self.width, view=view, title=title,  # type: ignore[arg-type]
                            optimum=optimum)  # fmt: skip
         self.draw(scene, version, start="keep" if version > 1 else None)
         if self.curves is not None and version == 1:

@@ -15,6 +15,7 @@ from vqlab.plots.scene import Scene
 from vqlab.plots.theme import CELLS, DEAD, INK, LATENTS, SIZE, SMALL, TARGET, styles, swatch
 
 NARROW = 720  # pixels: below, the small panels stand under the plane
+SLIM = 480  # and below this, one under the other
 TRAIL = 8  # frames that a code's trail reaches back
 SHOWN = 500  # latents drawn
 
@@ -172,7 +173,7 @@ class _Sheet:
             centre = around.mean(axis=1, keepdims=True)
             spread = np.sqrt(((around - centre) ** 2).mean(axis=(1, 2)))
             flat = (flat - centre) / np.where(spread > 0, spread, 1)[:, None, None]
-        return np.float32(flat)
+        return flat.astype(np.float32)
 
     def _headings(self, label: str, narrow: bool) -> list[str]:
         run, total = self.members[label], self.members[label].codes.shape[1]
@@ -232,8 +233,8 @@ class _Sheet:
         """K-means' distortion where it is known."""
         if optimum:
             cross = {"symbol": "x-thin", "size": 9, "line": {"width": 2, "color": TARGET}}
-            self.add(mode="markers", marker=cross, x=np.float32(list(optimum)), cliponaxis=False,
-                     y=np.float32(list(optimum.values())), **axes)  # fmt: skip
+            x, y = (np.array([*values], np.float32) for values in (optimum, optimum.values()))
+            self.add(mode="markers", marker=cross, x=x, y=y, cliponaxis=False, **axes)
 
     def bars(self, label: str, place: Place) -> None:
         """Share of the latents that each code gets, at its own place; dead codes hollow."""
@@ -268,13 +269,16 @@ def _one(sheet: _Sheet, width: int, title: str, optimum: Mapping[int, float]) ->
         sheet.size(left + wide, side, top)
         places = [(left, i * (tall + gap), wide, tall) for i in range(4)]
     else:
-        side = float(min(440, width - 78))
-        wide, tall, gap = (side - 70) / 2, 96.0, 44.0
-        sheet.size(side, side + 100 + 2 * tall + gap, top)
+        side, tall, gap = float(min(440, width - 78)), 96.0, 44.0
         row = side + 90
-        places = [
-            (c * (wide + 70), row + r * (tall + gap), wide, tall) for r in (0, 1) for c in (0, 1)
-        ]
+        if width >= SLIM:
+            wide, lines = (side - 70) / 2, 2
+            spots = [(c * (wide + 70), r) for r in (0, 1) for c in (0, 1)]
+        else:
+            wide, lines = side, 4
+            spots = [(0.0, r) for r in range(4)]
+        places = [(x, row + r * (tall + gap), wide, tall) for x, r in spots]
+        sheet.size(side, row + lines * (tall + gap) - gap + 4, top)
     sheet.cloud(label, (0, 0, side, side), narrow=side < 400)
     sheet.bars(label, places[0])
     used, even = run.utilization, run.perplexity / run.codes.shape[1]
@@ -282,7 +286,7 @@ def _one(sheet: _Sheet, width: int, title: str, optimum: Mapping[int, float]) ->
     first = f"{swatch('in use', color, '━')}, {swatch('perplexity / K', ink, '┅')}"
     sheet.curve(places[1], first, [(used, color, "solid"), (even, ink, "dot")],
                 percent=True, ends=(-0.02, 1.06))  # fmt: skip
-    narrow = width < NARROW
+    narrow = SLIM <= width < NARROW
     ground = swatch("k-means", TARGET, "×") if optimum else ""
     head = f"{swatch('distortion', color, '━')}{', ' + ground if ground else ''}"
     lines = [(run.distortion, color, "solid")]
@@ -297,26 +301,28 @@ def _one(sheet: _Sheet, width: int, title: str, optimum: Mapping[int, float]) ->
 
 def _several(sheet: _Sheet, width: int, title: str, optimum: Mapping[int, float]) -> None:
     count = len(sheet.members)
-    width = max(min(width, 1000), 420)
-    columns = count if width >= NARROW or count == 2 else 1
+    width = max(min(width, 1000), 300)
+    columns = count if width >= NARROW or (count == 2 and width >= SLIM) else 1
     gap, low = 62.0, 110.0
     space = width - 78.0
-    side = min((space - gap * (columns - 1)) / columns, 400.0)
+    side = min((space - gap * (columns - 1)) / columns, 350.0)
     rows = -(-count // columns)
     across = columns * side + gap * (columns - 1)
     three = width >= NARROW
     whole = across if three else space
     under = rows * (side + 88) + 6
-    wide = (whole - 2 * gap) / 3 if three else (whole - gap) / 2
-    sheet.size(whole, under + low if three else under + 2 * low + 56, 34 + 36 * bool(title))
+    across_low = 3 if three else 2 if width >= SLIM else 1
+    wide = (whole - (across_low - 1) * gap) / across_low
+    lines_low = -(-3 // across_low)
+    sheet.size(whole, under + lines_low * (low + 76) - 76, 34 + 36 * bool(title))
+    spots = [
+        ((wide + gap) * (i % across_low), under + (i // across_low) * (low + 76), wide, low)
+        for i in range(3)
+    ]
     for number, label in enumerate(sheet.members):
         row, column = divmod(number, columns)
         place = (column * (side + gap), row * (side + 88), side, side)
         sheet.cloud(label, place, narrow=side < 330)
-    spots = [((wide + gap) * i, under, wide, low) for i in range(3)]
-    if not three:
-        spots[2] = (0, under + low + 56, wide, low)
-
     def lines(y: str) -> list[tuple[Array, str, str]]:
         return [
             (quantity(run, y), sheet.looks[label].color, sheet.looks[label].dash)
@@ -338,7 +344,7 @@ def _with(lines: list[Any], optimum: Mapping[int, float]) -> list[Any]:
         return lines
     values, *look = lines[0]
     lowest = np.full(len(values), np.nan)
-    lowest[0] = min(optimum.values())
+    lowest[0] = 0.8 * min(optimum.values())
     return [*lines, (lowest, "rgba(0,0,0,0)", look[1])]
 
 

@@ -7,6 +7,7 @@ and needs no plotly.js. The same layout and the same looks serve both.
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -42,7 +43,7 @@ class Scene:
         """A still figure of this library."""
         raw = figure.to_plotly_json()
         layout = {key: value for key, value in raw["layout"].items() if key != "template"}
-        return cls(list(raw["data"]), layout)
+        return cls([_arrays(trace) for trace in raw["data"]], _arrays(layout))
 
     def packed(self) -> dict[str, Any]:
         """What crosses to the browser: plain values, and arrays as float32 with their shape."""
@@ -57,7 +58,7 @@ class Scene:
         last = len(self.frames) - 1
         moving = [
             i for i, t in enumerate(self.data)
-            if np.ndim(t.get("x")) == 2 or np.ndim(t.get("y")) == 2 or "texts" in t
+            if any(np.ndim(t.get(key, ())) == 2 for key in MOVING) or "texts" in t
             or "cells" in t.get("meta", {})
         ]  # fmt: skip
         numbers = sum(sum(map(np.size, self._at(i, max(last, 0), points).values())) for i in moving)
@@ -108,9 +109,20 @@ def _points(trace: dict[str, Any], frame: int) -> Array:
     return np.column_stack([v[frame] if v.ndim == 2 else v for v in pair])
 
 
+def _arrays(value: Any) -> Any:
+    """Undoes plotly's coding of arrays as base64."""
+    if isinstance(value, dict):
+        if "bdata" in value:
+            shape = [int(n) for n in str(value.get("shape", -1)).split(",")]
+            flat = np.frombuffer(base64.b64decode(value["bdata"]), np.dtype(value["dtype"]))
+            return flat.reshape(shape)
+        return {key: _arrays(one) for key, one in value.items()}
+    return [_arrays(one) for one in value] if isinstance(value, (list, tuple)) else value
+
+
 def _packed(value: Any) -> Any:
     if isinstance(value, np.ndarray):
-        if value.dtype.kind in "OUS":
+        if value.dtype.kind in "OUS" or not value.size:  # an empty buffer does not arrive
             return value.tolist()
         flat = np.ascontiguousarray(value, dtype=np.float32)
         return {"shape": list(flat.shape), "data": memoryview(flat.tobytes())}

@@ -160,9 +160,9 @@ class Picture {
     this.moved = {};    // what the hand holds now: "trace:point" -> [x, y]
   }
   fit(avail) {
-    const L = this.layout, m = { ...L.margin };
+    const L = this.layout, m = { l: 72, r: 24, t: 64, b: 60, ...L.margin };
     if (this.traces.some(t => t.type === "heatmap" && t.showscale !== false)) m.r += 84;
-    const wide = L.width - L.margin.l - L.margin.r, tall = L.height - m.t - m.b;
+    const wide = L.width - m.l - m.r, tall = L.height - m.t - m.b;
     const s = Math.max(0.5, Math.min(1, (avail - m.l - m.r) / wide));
     this.m = m; this.w = wide * s + m.l + m.r; this.h = tall * s + m.t + m.b;
     this.inner = [wide * s, tall * s];
@@ -173,6 +173,7 @@ class Picture {
       if (!found) continue;
       const a = { type: "linear", domain: [0, 1], ...L[key], range: Array.from(numbers(L[key].range).data) };
       a.id = found[1] + found[2];
+      if (!a.range.length) a.range = this.around(a);
       const [d0, d1] = Array.from(numbers(a.domain).data);
       if (found[1] === "x") { a.p0 = m.l + d0 * this.inner[0]; a.p1 = m.l + d1 * this.inner[0]; }
       else { a.p0 = m.t + (1 - d0) * this.inner[1]; a.p1 = m.t + (1 - d1) * this.inner[1]; }
@@ -186,6 +187,17 @@ class Picture {
       a.mate = this.axes[a.anchor || other + a.id.slice(1)] || this.axes[other];
     }
   }
+  around(a) {    // an axis without ends: all that is on it
+    let low = Infinity, high = -Infinity;
+    for (const t of this.traces) if ((t[a.id[0] + "axis"] || a.id[0]) === a.id) for (const v of t[a.id[0]].data) {
+      const u = a.type === "log" ? Math.log10(v) : v;
+      if (isFinite(u)) { low = Math.min(low, u); high = Math.max(high, u); }
+    }
+    if (low > high) return [0, 1];
+    if (a.rangemode === "tozero" && a.type !== "log") { low = Math.min(low, 0); high = Math.max(high, 0); }
+    const room = 0.06 * (high - low) || 0.5;
+    return [low === 0 ? 0 : low - room, high + room];
+  }
   of(t) { return [this.axes[(t.xaxis || "x")], this.axes[(t.yaxis || "y")]]; }
   at(t, f, k) { const held = this.moved[t.i + ":" + k]; return held || [rowOf(t.x, f)[k], rowOf(t.y, f)[k]]; }
 
@@ -198,7 +210,11 @@ class Picture {
     for (const s of this.layout.shapes || []) this.shape(g, s);
     for (const n of this.layout.annotations || []) this.note(g, n);
     const title = this.layout.title && (this.layout.title.text ?? this.layout.title);
-    if (typeof title === "string" && title) write(g, title, 12, 12, { size: 20 });
+    if (typeof title === "string" && title) {
+      g.font = `20px ${FONT}`;
+      const share = (this.w - 24) / g.measureText(title.replace(/<[^>]*>/g, "")).width;
+      write(g, title, 12, 12, { size: Math.max(SMALL, Math.min(20, 20 * share)) });
+    }
     this.legend(g);
   }
   grid(g, a) {
@@ -249,8 +265,8 @@ class Picture {
       if (of) this.cells(g, t, f, X, Y, of);
       else if (mode.includes("lines")) this.lines(g, t, xs, ys, X, Y);
       if (mode.includes("markers")) this.markers(g, t, f, X, Y);
-      if (mode.includes("text") && t.text) {
-        const text = Array.isArray(t.text[0]) ? t.text[f] : t.text, many = t.texts ? [t.texts[f]] : text;
+      if (mode.includes("text") && (t.text || t.texts)) {
+        const many = t.texts ? [t.texts[f]] : t.text;
         for (let k = 0; k < xs.length; k++) {
           const place = t.textposition || "middle center", [ya, xa] = place.split(" ");
           write(g, many[k] ?? "", X.px(xs[k]) + (xa === "right" ? 4 : 0), Y.px(ys[k]) + (ya === "top" ? -3 : ya === "bottom" ? 3 : 0),
@@ -502,7 +518,8 @@ function render({ model, el }) {
   };
   const load = () => {
     const scene = model.get("scene");
-    if (!scene || !scene.data) return;
+    if (!scene || !scene.data || !open) return;
+    if (hold && !hold.t.meta.live) return;    // nothing moves under the hand; it is loaded on release
     const fresh = new Picture(scene), before = picture;
     fresh.partial = scene.partial; fresh.total = scene.total; fresh.version = scene.version;
     picture = fresh;
@@ -510,7 +527,11 @@ function render({ model, el }) {
     slider.max = Math.max(0, last());
     bar.style.display = picture.names.length > 1 ? "flex" : "none";
     root.dataset.version = scene.version; root.dataset.partial = scene.partial ? 1 : 0;
-    hold = null;
+    if (hold) {
+      const t = picture.traces[hold.t.i], [X, Y] = picture.of(t);
+      hold = { ...hold, t, X, Y };
+      if (hold.to) picture.moved[t.i + ":" + hold.k] = hold.to;
+    }
     const same = before && before.version === scene.version;
     if (scene.start === "play" && !same) { frame = 0; play(true); }
     else if (!same) { frame = scene.start === "keep" ? Math.min(frame, last()) : Math.min(last(), scene.start ?? last()); if (playing) { from = frame; since = performance.now(); } }
@@ -571,6 +592,7 @@ function render({ model, el }) {
     const { t, k, to, by } = hold;
     hold = null;
     if (to) tell({ kind: "drag", name: t.meta.drag, point: k, x: to[0], y: to[1], by: by || null, group: t.meta.group ? t.meta.group[k] : null, frame, done: true });
+    else load();
   };
   root.onkeydown = (e) => {
     const keys = { " ": () => play(!playing), ArrowLeft: () => go(frame - 1, true), ArrowRight: () => go(frame + 1, true),
