@@ -45,7 +45,7 @@ class PhaseExplorer(Explorer):
         self.method, self.axis, self.seed = method, axis, int(seed)
         self._known: dict[Any, float] = {}
         self._runs: dict[Any, Run] = {}
-        self.cell: tuple[int, int] = (len(self.up) // 2, 2)
+        self.cell: tuple[int, int] = (len(self.up) // 2, len(SPEEDS) // 2)
         self.run: Run | None = None
         self.film = self.new_stage()
         if ipywidgets is not None:

@@ -157,12 +157,16 @@ class Explorer:
         except (ValueError, RuntimeError, ArithmeticError) as error:
             # A setting that the simulator refuses is said, not raised.
             self.say(str(error))
+        except AttributeError:  # closed between a check and a drawing
+            if not self._closed:
+                raise
 
     def say(self, message: str) -> None:
         """A sentence below the controls."""
         self.message = message
-        if self._status is not None and not self._closed:
-            self._status.value = html.escape(message)
+        status = self._status
+        if status is not None:
+            status.value = html.escape(message)
 
     def draw(self, scene: Scene, version: int, stage: Any = None, **more: Any) -> None:
         """Puts a scene on the canvas."""
