@@ -1,4 +1,4 @@
-"""Open the explorers as a page without code, through Voilà. Run by `make app`; takes its arguments."""
+"""Open the explorers as a page without code, through Voilà. Run by `make app`."""
 
 import os
 import sys

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import os
 import threading
 import time
 from collections.abc import Callable
@@ -289,6 +290,8 @@ class Explorer:
         if widget is not None:
             # Without a kernel a notebook falls back on the text, which says what to do.
             display({**widget._repr_mimebundle_(), "text/plain": INVITATION}, raw=True)
+        if os.environ.get("SERVER_SOFTWARE", "").startswith("voila"):
+            return  # a page that lives as long as its kernel
         figure = self.page()
         bundle = pio.renderers._build_mime_bundle(figure.to_dict())
         display(bundle or {"application/vnd.plotly.v1+json": figure.to_plotly_json()}, raw=True)
