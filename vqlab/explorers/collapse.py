@@ -191,6 +191,7 @@ class CollapseExplorer(Explorer):
         if self._good is not None:
             self.settings, self.moved, self.clusters = self._good
             self.show_settings()
+            self._put(self.run, version)
 
     def _watch(self, version: int) -> Callable[[Callable[[], Run]], None]:
         quick = self.settings["method"] in self._quick

@@ -272,13 +272,13 @@ def _one(sheet: _Sheet, width: int, title: str, optimum: Mapping[int, float]) ->
         side, tall, gap = float(min(440, width - 78)), 96.0, 44.0
         row = side + 90
         if width >= SLIM:
-            wide, lines = (side - 70) / 2, 2
+            wide, deep = (side - 70) / 2, 2
             spots = [(c * (wide + 70), r) for r in (0, 1) for c in (0, 1)]
         else:
-            wide, lines = side, 4
+            wide, deep = side, 4
             spots = [(0.0, r) for r in range(4)]
         places = [(x, row + r * (tall + gap), wide, tall) for x, r in spots]
-        sheet.size(side, row + lines * (tall + gap) - gap + 4, top)
+        sheet.size(side, row + deep * (tall + gap) - gap + 4, top)
     sheet.cloud(label, (0, 0, side, side), narrow=side < 400)
     sheet.bars(label, places[0])
     used, even = run.utilization, run.perplexity / run.codes.shape[1]
