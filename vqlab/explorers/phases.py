@@ -168,7 +168,9 @@ def _border(method: Literal["vq", "ema"], axis: str) -> tuple[Any, Any]:
     """The derived speed at which half of the codes die, along the upward axis."""
     ends = SIZES if axis == "codes" else RATES[method]
     fine = np.geomspace(ends[0], ends[-1], 20)
-    pairs = [(USUAL[method], round(u)) if axis == "codes" else (float(u), 24) for u in fine]
+    if axis == "codes":
+        fine = np.unique(fine.round())  # there is no half a code
+    pairs = [(USUAL[method], int(u)) if axis == "codes" else (float(u), 24) for u in fine]
     speeds = [critical_speed(method, rate, size, gaussian(), survivors=0.5) for rate, size in pairs]
     return np.array(speeds), fine
 

@@ -203,7 +203,7 @@ class _Sheet:
         good = every[np.isfinite(every) & ((every > 0) | (not log))]
         low, high = (float(good.min()), float(good.max())) if len(good) else (0.5, 2.0)
         if log:
-            low = max(low, high / 1e6)
+            low = max(low, high / 1e4)
             middle = np.sqrt(low * high)
             low, high = min(low / 1.2, middle / 2), max(high * 1.2, middle * 2)
             y: dict[str, Any] = {"type": "log", "range": np.log10([low, high]).tolist()}

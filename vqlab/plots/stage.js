@@ -161,7 +161,7 @@ class Picture {
   }
   fit(avail) {
     const L = this.layout, m = { l: 72, r: 24, t: 64, b: 60, ...L.margin };
-    if (this.traces.some(t => t.type === "heatmap" && t.showscale !== false)) m.r += 84;
+    if (this.traces.some(t => t.type === "heatmap" && t.showscale !== false)) m.r += 100;
     const wide = L.width - m.l - m.r, tall = L.height - m.t - m.b;
     const s = Math.max(0.5, Math.min(1, (avail - m.l - m.r) / wide));
     this.m = m; this.w = wide * s + m.l + m.r; this.h = tall * s + m.t + m.b;
@@ -356,7 +356,7 @@ class Picture {
       write(g, format(low + u * span, t.colorbar?.tickformat), x + 22, y0 + (1 - u) * tall, { size: SMALL, ya: "middle" });
     }
     const title = t.colorbar?.title?.text;
-    if (title) write(g, title, x + 68, y0 + tall / 2, { xa: "center", ya: "top", angle: Math.PI / 2, size: SMALL });
+    if (title) write(g, title, x + 92, y0 + tall / 2, { xa: "center", ya: "top", angle: Math.PI / 2, size: SMALL });
   }
   shape(g, s) {
     const px = (ref, v) => {
