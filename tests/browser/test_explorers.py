@@ -59,6 +59,20 @@ def spot(stage, across, down):
     return box["x"] + across * box["width"], box["y"] + down * box["height"]
 
 
+def drag(page, stage, across, down):
+    """Takes the first thing that can be taken there, and drops it beside."""
+    for share in down:
+        for part in across:
+            x, y = spot(stage, part, share)
+            page.mouse.move(x, y)
+            if stage.locator("canvas").evaluate("c => c.style.cursor") == "grab":
+                page.mouse.down()
+                page.mouse.move(x + 30, y - 40, steps=3)
+                page.mouse.up()
+                return
+    raise AssertionError("nothing to take")
+
+
 def shoot(page, width):
     folder = os.environ.get("SCREENSHOTS")
     if folder:
@@ -126,20 +140,7 @@ def test_explorers_answer_the_hand(browser, lab, tmp_path):
     page.keyboard.press("Home")
     until(page, lambda: data(first, "frame") == "0")
     before = int(data(first, "version"))
-    dragged = False
-    for down in (0.5, 0.46, 0.54, 0.42, 0.58):
-        for across in [0.1 + 0.01 * i for i in range(34)]:
-            x, y = spot(first, across, down)
-            page.mouse.move(x, y)
-            if first.locator("canvas").evaluate("c => c.style.cursor") == "grab":
-                page.mouse.down()
-                page.mouse.move(x + 30, y - 40, steps=3)
-                page.mouse.up()
-                dragged = True
-                break
-        if dragged:
-            break
-    assert dragged
+    drag(page, first, [0.1 + 0.01 * i for i in range(34)], (0.5, 0.46, 0.54, 0.42, 0.58))
     until(page, lambda: int(data(first, "version")) > before)
 
     # A click on a cell of the map plays its run.
@@ -149,10 +150,12 @@ def test_explorers_answer_the_hand(browser, lab, tmp_path):
     page.mouse.click(*spot(phase, 0.75, 0.3))
     until(page, lambda: int(data(film, "version")) > before)
 
-    # Latents that are dragged live.
-    for number in (4, 5):
-        stage = stages.nth(number)
-        stage.scroll_into_view_if_needed()
-        assert stage.locator(".vq-bar").is_hidden()  # nothing to play
+    # A latent that is dragged through the gradients: answers come while the hand holds it.
+    fields = stages.nth(4)
+    fields.scroll_into_view_if_needed()
+    assert fields.locator(".vq-bar").is_hidden()  # nothing to play
+    before = int(data(fields, "version"))
+    drag(page, fields, [0.12 + 0.008 * i for i in range(14)], (0.27, 0.24, 0.3, 0.22, 0.33))
+    until(page, lambda: int(data(fields, "version")) > before)
     assert wrong == []
     context.close()
