@@ -13,8 +13,8 @@ PY := $(VENV)/bin/python
 RECIPE := pyproject.toml .constraints.txt .make/setup.sh
 
 .DEFAULT_GOAL := help
-.PHONY: help lab test bench check notebooks assignment grade slides leaderboard stress readme picture \
-	lock clean
+.PHONY: help lab app test bench check notebooks assignment grade slides leaderboard stress readme \
+	picture lock clean
 
 help:  ## list the targets
 	@echo "vqlab: a laboratory for vector quantization and codebook collapse"
@@ -22,6 +22,9 @@ help:  ## list the targets
 
 lab: $(VENV)/.has-lab  ## set up, then open JupyterLab on the first lesson (ARGS="--no-browser --port 8890")
 	@$(PY) .make/lab.py $(ARGS)
+
+app: $(VENV)/.has-app  ## set up, then open the explorers as a page by themselves (ARGS="--no-browser --port 8891")
+	@$(PY) .make/app.py $(ARGS)
 
 test: $(VENV)/.has-test  ## set up, then run all tests: library, README, browser, lessons
 	@PY=$(PY) sh .make/test.sh

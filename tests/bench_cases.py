@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import torch
 from bench_clock import Neighbours, contest, extra_memory
+from bench_explorers import scrubbing, waits
 from bench_methods import methods
 
 import vqlab
@@ -292,6 +293,17 @@ def _beside_a_busy_neighbour() -> Iterator[Line]:
     yield line("vq with one core busy", ratio * float(np.median(alone)), ("alone", ratio, 1.3))
 
 
+def explorers(budget: float) -> Iterator[Line]:
+    """What a reader waits for; scrubbing in the system's Chromium, without a kernel."""
+    for name, seconds in waits().items():
+        yield line(name, seconds, ("s", seconds, 2.0 if "first" in name else 0.4))
+    times = scrubbing()
+    if times is not None:
+        yield line("a frame scrubbed, median", float(np.median(times)))
+        late = float(np.quantile(times, 0.95))
+        yield line("a frame scrubbed, 95 % below", late, ("s", late, 0.05))
+
+
 def faces(budget: float) -> Iterator[Line]:
     """Drawn faces in batches of 256 on one thread; 500 µs a face is 2,000 a second."""
     for resolution in (16, 64):
@@ -319,6 +331,7 @@ CASES: dict[str, tuple[str, Callable[[], Iterator[Line]]]] = {
         )
         for shape, budget in zip(STEPS, (2, 8), strict=True)
     },
+    "explorers": ("Explorers: what a reader waits for", partial(explorers, 0)),
     "faces": ("Drawn faces, µs each", partial(faces, 6)),
     "monitor": (
         "Monitor on a training step of an autoencoder, (N, D, K) = (1024, 64, 1024)",

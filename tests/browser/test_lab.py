@@ -6,7 +6,6 @@ from pathlib import Path
 import nbformat
 import pytest
 from lessons import FOLDER, ROOT, lesson_paths
-from nbformat.v4 import new_code_cell, new_notebook
 
 pytestmark = pytest.mark.browser
 
@@ -139,23 +138,3 @@ def comes_alive(page, panel):
     page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
     panel.locator(".js-plotly-plot").first.wait_for(timeout=10_000)
     return True
-
-
-def test_the_explorer_answers(page, lab, tmp_path):
-    path = tmp_path / "explorer.ipynb"
-    explorer = "from vqlab.explorers import collapse_explorer\n\ncollapse_explorer(codes=16)"
-    kernel = {"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}}
-    nbformat.write(new_notebook(cells=[new_code_cell(explorer)], metadata=kernel), path)
-    open_notebook(page, lab, path)
-    assert errors(run_all(page, seconds=120)) == []
-
-    title = page.locator(".js-plotly-plot .gtitle").first
-    title.wait_for()
-    assert "K = 16" in title.text_content()
-    shoot(page, "explorer")
-    page.locator(".widget-dropdown select").nth(1).select_option("stationary")
-    page.wait_for_function("() => document.querySelector('.js-plotly-plot .gtitle')"
-                           "?.textContent.includes('stationary')")
-    page.wait_for_timeout(500)
-    shoot(page, "explorer_changed")
-    assert page.locator(".js-plotly-plot").count() == 1

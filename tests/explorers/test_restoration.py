@@ -39,11 +39,11 @@ def test_a_choice_redraws_with_the_means_of_the_seeds(given):
     explorer = restoration_explorer(*given)
     assert explorer.networks == list(NETWORKS) and explorer.network == "codes"
     assert list(line(explorer).x) == [20.5, 21.0, 21.5]
-    explorer._handle = Handle()
+    explorer._output._handle = Handle()
     explorer.controls["network"].value = "collapsed"
     assert list(line(explorer).x) == [21.5, 22.0, 22.5]
     assert list(line(explorer).y) == [100, 95.5, 91]
-    assert [set(b) for b in explorer._handle.shown] == [
+    assert [set(b) for b in explorer._output._handle.shown] == [
         {"text/html"}, {"application/vnd.plotly.v1+json"}]  # fmt: skip
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Literal
 
 import numpy as np
@@ -23,7 +23,7 @@ from .motions import Motion, make_motion
 from .observe import observe
 from .run import Run
 from .sources import Source, make_source
-from .training import single_thread, train
+from .training import Kept, single_thread, train
 
 
 def simulate(
@@ -45,6 +45,7 @@ def simulate(
     optimum: Literal["none", "final", "all"] = "none",
     options: Mapping[str, Any] | None = None,
     progress: bool = True,
+    watch: Callable[[Callable[[], Run]], None] | None = None,
 ) -> Run:
     r"""Trains a quantizer on points that move in a known way, and records what happens.
 
@@ -75,6 +76,8 @@ def simulate(
         optimum: when to compute KMeans on the points: never, at the last frame, at all frames.
         options: further options of the method, as for :func:`make`.
         progress: a bar for what takes longer than two seconds.
+        watch: called after each recorded frame with a function that gives the run so far (without
+            optimum); what it raises ends the run.
 
     Returns:
         :class:`Run`.
@@ -118,22 +121,8 @@ def simulate(
     number = isinstance(eta, (int, float)) and math.isfinite(eta) and eta > 0
     if not isinstance(eta, Schedule) and not number:
         raise ValueError(f"rate must be a finite number > 0 or a schedule, got {eta!r}")
-    with single_thread():
-        kept = train(
-            quantizer,
-            cloud,
-            moving,
-            batch,
-            steps,
-            chosen,
-            as_schedule(eta),
-            frames,
-            streams[2],
-            progress,
-        )
-        run = observe(kept, cloud, moving, frames, probe, optimum, seed)
     learns = any(parameter.requires_grad for parameter in quantizer.parameters())
-    run.settings.update(
+    settings = dict(
         method=method if isinstance(method, str) else type(method).__name__,
         source=origin.to_dict(),
         motion=moving.to_dict(),
@@ -148,7 +137,31 @@ def simulate(
         seed=seed,
         options={name: _plain(value) for name, value in (options or {}).items()},
     )
-    return run
+
+    def seen(kept: Kept, when: str) -> Run:
+        run = observe(kept, cloud, moving, frames[: len(kept.codes)], probe, when, seed)
+        run.settings.update(settings)
+        return run
+
+    def at_frame(kept: Kept) -> None:
+        if watch is not None:
+            watch(lambda: seen(kept, "none"))
+
+    with single_thread():
+        kept = train(
+            quantizer,
+            cloud,
+            moving,
+            batch,
+            steps,
+            chosen,
+            as_schedule(eta),
+            frames,
+            streams[2],
+            progress,
+            at_frame,
+        )
+        return seen(kept, optimum)
 
 
 def _plain(value: Any) -> Any:

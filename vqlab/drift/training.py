@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -106,14 +106,20 @@ def train(
     frames: Index,
     rng: np.random.Generator,
     progress: bool,
+    at_frame: Callable[[Kept], None] | None = None,
 ) -> Kept:
-    """Trains ``quantizer`` in place on the moving points; what was seen at each frame."""
+    """Trains ``quantizer`` in place on the moving points; what was seen at each frame.
+
+    ``at_frame`` is called after each frame that is kept; what it raises ends the training.
+    """
     trainable = [p for p in quantizer.parameters() if p.requires_grad]
     stepper = Stepper(trainable, optimizer, rate, quantizer.dim) if trainable else None
     size = quantizer.codebook_size
     hits, last_hit = np.zeros(size, np.int64), np.full(size, -1, np.int64)
     kept, due = Kept(), set(frames.tolist())
     kept.add(quantizer, hits, last_hit, {})
+    if at_frame is not None:
+        at_frame(kept)
     order = _batches(len(cloud), batch, steps, rng)
     places = _placed(cloud, motion, order, quantizer.uses_task_gradient)
     bar = tqdm(places, total=steps, delay=2, disable=not progress, leave=False, unit="step")
@@ -137,6 +143,8 @@ def train(
         if step + 1 in due:
             kept.add(quantizer, hits, last_hit, out.terms)
             hits[:] = 0
+            if at_frame is not None:
+                at_frame(kept)
     return kept
 
 

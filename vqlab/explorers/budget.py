@@ -8,7 +8,7 @@ import plotly.graph_objects as go
 import torch
 from torch import Tensor
 
-from vqlab.explorers.collapse import _bundle
+from vqlab.explorers.output import Output
 from vqlab.plots.routing import routing_map
 from vqlab.vision.dynamic import DynamicAutoencoder
 
@@ -35,7 +35,7 @@ class BudgetExplorer:
         self.model, self.pictures = model.eval(), pictures
         self._all = model.ranking(reference).flatten().sort().values
         self._rank = model.ranking(pictures)
-        self._handle: Any = None
+        self._output = Output()
         self.slider: Any = None
         self.figure, self.error, self.bits = go.Figure(), 0.0, 0.0
         self.show(share)
@@ -70,16 +70,10 @@ class BudgetExplorer:
             note=f"{self.bits:.0f} bits, error {self.error:.4f}",
             title=f"Budget {share:.0%} of all regions fine",
         )  # fmt: skip
-        if self._handle is not None:
-            self._handle.update(_bundle(self.figure), raw=True)
+        self._output.replace(self.figure)
 
     def _ipython_display_(self) -> None:
-        from IPython.display import display
-
-        if self.slider is not None:
-            plain = {"text/plain": "Run this cell to get the slider of the figure below."}
-            display({**self.slider._repr_mimebundle_(), **plain}, raw=True)
-        self._handle = display(_bundle(self.figure), raw=True, display_id=True)
+        self._output.show(self.figure, self.slider)
 
 
 def budget_explorer(

@@ -1,132 +1,251 @@
-"""Turn five knobs and see which codes die.
-
-The figure is an ordinary output of the cell, with all its frames, and not a FigureWidget: playing
-and scrubbing cost no round trip to the kernel, the stored notebook still shows it, and moves it,
-when no kernel runs, and no copy of plotly.js (5 MB) enters the notebook's widget state. Only the
-controls are widgets; where ipywidgets is missing the figure stands alone.
-"""
+"""The collapse microscope: turn a knob, drag a code, and see which codes die."""
 
 from __future__ import annotations
 
-import html
+import time
+from collections.abc import Callable
 from typing import Any
 
-import plotly.graph_objects as go
-import plotly.io as pio
-
-from vqlab.drift.motions import make_motion
 from vqlab.drift.run import Run
 from vqlab.drift.simulate import simulate
-from vqlab.plots import animate_cloud
-from vqlab.quantizers.registry import methods
+from vqlab.explorers import setting
+from vqlab.explorers.setting import CHOICES, PRESETS
+from vqlab.explorers.stage import AGAIN, FIRST, Explorer, ipywidgets
+from vqlab.measure.distortion import kmeans_optimum
+from vqlab.plots.microscope import NARROW, microscope
 
-MOTIONS = (
-    "stationary",
-    "translate",
-    "shrink",
-    "expand",
-    "rotate",
-    "oscillate",
-    "random-walk",
-    "jump",
-)
-SPEEDS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2)
-SIZES = (2, 4, 8, 16, 32, 64, 128, 256)
-SEEDS = tuple(range(10))
-STEPS = 400
-WIDTH = 64  # of the transformer: a quarter of the paper's, so that it answers within about a second
+WIDE = {"seed": {"wide": "110px"}, "steps": {"wide": "130px"}, "rate": {"wide": "150px"}}
+LOOKS = 5  # moments at which k-means is computed beside a run
 
 
-class CollapseExplorer:
+class CollapseExplorer(Explorer):
     """Controls, the run that they ask for, and its film.
 
     Attributes:
-        controls: name -> widget; empty where ipywidgets is missing.
+        settings: name -> value, as the controls show them.
+        moved, clusters: where dragged codes start, and by how much clusters were dragged.
         run: the run that is shown.
-        figure: its film, a plotly figure with frames and slider.
-        message: the last error in words, or "".
     """
 
-    def __init__(self, **settings: Any) -> None:
-        self.settings: dict[str, Any] = {**_choices_default(), **settings}
-        _check(self.settings)
-        self.message = ""
-        self.controls: dict[str, Any] = {}
-        self._status: Any = None
-        self._handle: Any = None
-        self.run, self.figure = self._film()
-        try:
-            import ipywidgets
-        except ImportError:
+    words = "collapse microscope: space plays, arrows step, codes can be dragged"
+    shown = ("preset", "method", "source", "motion", "speed", "codes", "rate", "bandwidth", "start",
+             "steps", "seed", "view")  # fmt: skip
+
+    def __init__(self, text: str | None = None, **settings: Any) -> None:
+        super().__init__()
+        self.moved: dict[int, tuple[float, float]] = {}
+        self.clusters: dict[int, tuple[float, float]] = {}
+        self.view = "world"
+        self.settings = setting.checked(settings)
+        if text is not None:
+            self.settings, self.moved, self.clusters = setting.from_text(text)
+        self.run: Run
+        self._optimum: dict[int, float] = {}
+        self._good: tuple[Any, Any, Any] | None = None
+        self._quick: set[str] = set()
+        if ipywidgets is not None:
+            self._controls()
+        self._start: Any = None  # the last frame: the picture before anybody plays
+        self.now()
+        if not hasattr(self, "run"):
+            raise ValueError(self.message)
+        if self.stage is not None:
+            self.ask()  # the optimum of k-means, in the background
+
+    @property
+    def figure(self) -> Any:
+        """The film as a plotly figure."""
+        return self.page()
+
+    @property
+    def code(self) -> str:
+        """A program that gives this run again, bit for bit."""
+        return setting.as_code(self.settings, self.moved, self.clusters)
+
+    @property
+    def text(self) -> str:
+        """One line that restores this screen: ``collapse_explorer(text)``."""
+        return setting.as_text(self.settings, self.moved, self.clusters)
+
+    def restore(self, text: str) -> None:
+        """Shows what a shared line describes.
+
+        Raises:
+            ValueError: a text that is none.
+        """
+        self.set(*setting.from_text(text))
+
+    def set(self, settings: dict[str, Any], moved: Any = None, clusters: Any = None) -> None:
+        """All settings at once."""
+        self.settings = settings
+        self.moved, self.clusters = dict(moved or {}), dict(clusters or {})
+        self.show_settings()
+        self._start = "play"
+        self.ask()
+
+    def show_settings(self) -> None:
+        """Sets the controls to the settings."""
+
+        def show() -> None:
+            for name, value in self.settings.items():
+                if name in self.controls:
+                    self.controls[name].value = value
+
+        self.quietly(show)
+        self._enable()
+
+    def _controls(self) -> None:
+        self.choice("preset", ["…", *PRESETS], "…", wide="270px")
+        for name, options in CHOICES.items():
+            slider = name in ("speed", "codes")
+            if name in ("rate", "bandwidth"):
+                options = tuple((v if isinstance(v, str) else f"{v:g}", v) for v in options)
+            elif slider:
+                options = tuple((f"{v:g}", v) for v in options)
+            self.choice(name, options, self.settings[name], slider, **WIDE.get(name, {}))
+        self.choice("view", [("fixed axes", "world"), ("lens", "lens")], "world", wide="160px")
+        self.controls["share"] = ipywidgets.Text(
+            placeholder="paste a shared line", continuous_update=False,
+            layout={"width": "200px", "margin": "2px 10px 2px 0"},
+        )  # fmt: skip
+        self.controls["share"].observe(self._turned, names="value")
+        self._enable()
+
+    def _enable(self) -> None:
+        if not self.controls:
             return
-        self._status = ipywidgets.HTML()
-        for name, options in _choices().items():
-            given = {"options": options, "value": self.settings[name], "description": name}
-            if name in ("speed", "codes"):
-                control = ipywidgets.SelectionSlider(
-                    **given, continuous_update=False, layout={"width": "300px"}
-                )
-            else:
-                control = ipywidgets.Dropdown(**given, layout={"width": "210px"})
-            control.observe(self._changed, names="value")
-            self.controls[name] = control
+        name = self.settings["method"]
+        self.controls["bandwidth"].disabled = not setting.takes(name, "bandwidth")
+        self.controls["start"].disabled = not setting.takes(name, "start")
+        self.controls["speed"].disabled = self.settings["motion"] == "stationary"
 
-    def _film(self) -> tuple[Run, go.Figure]:
-        wanted = self.settings
-        still = wanted["motion"] == "stationary"
-        run = simulate(
-            wanted["method"],
-            motion=make_motion(wanted["motion"], speed=None if still else wanted["speed"]),
-            codebook_size=wanted["codes"],
-            seed=wanted["seed"],
-            steps=STEPS,
-            points=1000,
-            options={"width": WIDTH} if wanted["method"] == "transvq" else None,
-            progress=False,
-        )
-        speed = "" if still else f" at {wanted['speed']:g}"
-        title = f"{wanted['motion']}{speed}, K = {wanted['codes']}, seed {wanted['seed']}"
-        return run, animate_cloud(run, title=title)
+    def turned(self, name: str, value: Any) -> None:
+        """A control has a new value."""
+        if name == "preset":
+            if value in PRESETS:
+                self.set(setting.checked(PRESETS[value]))
+        elif name == "share":
+            if value.strip():
+                try:
+                    self.restore(value)
+                except ValueError as error:
+                    self.say(str(error))
+        elif name == "view":
+            self.view, self._start = value, "keep"
+            self.ask()
+        else:
+            self.settings = {**self.settings, name: value}
+            self._start = "play"
+            if name == "codes":
+                self.moved = {k: place for k, place in self.moved.items() if k < value}
+            if name == "source":
+                self.clusters = {}
+            self._enable()
+            self.ask()
 
-    def _changed(self, change: dict[str, Any]) -> None:
-        name = next(n for n, control in self.controls.items() if control is change["owner"])
-        before = dict(self.settings)
-        self.settings[name] = change["new"]
-        self._show({"text/html": _waiting(self.figure)})
-        try:
-            self.run, self.figure = self._film()
-            self.message = ""
-        except ValueError as error:  # a setting that the simulator refuses is said, not raised
-            self.settings = before
-            self.message = str(error)
-        self._status.value = html.escape(self.message)
-        self._show(_bundle(self.figure))
+    def dragged(self, message: dict[str, Any], stage: Any) -> bool:
+        """A code was dropped: it starts there. A cluster was: its latents start there."""
+        if message.get("kind") != "drag" or self.view == "lens":
+            return False
+        if message["name"] == "code":
+            place = round(float(message["x"]), 3), round(float(message["y"]), 3)
+            self.moved = {**self.moved, int(message["point"]): place}
+        else:
+            x, y = self.clusters.get(int(message["group"]), (0.0, 0.0))
+            by = round(x + message["by"][0], 3), round(y + message["by"][1], 3)
+            self.clusters = {**self.clusters, int(message["group"]): by}
+        self._start = "play"
+        return True
 
-    def _show(self, bundle: dict[str, Any]) -> None:
-        if self._handle is not None:
-            self._handle.update(bundle, raw=True)
+    def resized(self) -> None:
+        """Panels beside or below the plane."""
+        self._start = "keep"
+        self.ask()
 
-    def _ipython_display_(self) -> None:
-        from IPython.display import display
+    def compute(self, version: int) -> None:
+        """Runs, draws what there is when it takes long, and adds the optimum in the end."""
+        wanted = (self.settings, self.moved, self.clusters)
+        if self._good != wanted:
+            begin = time.monotonic()
+            try:
+                run = simulate(**setting.call(*wanted), watch=self._watch(version))
+                if not (abs(run.codes[-1]) < 1e6).all():
+                    raise ValueError("the codes ran away: choose a smaller rate")
+            except ValueError:
+                self._back(version)
+                raise
+            self.check(version)
+            if time.monotonic() - begin < FIRST:
+                self._quick.add(wanted[0]["method"])
+            self.run, self._optimum, self._good = run, {}, wanted
+        self._put(self.run, version)
+        if self.stage is None or version == 1:
+            return
+        if not self._optimum:
+            self._optimum = self._beside(version)
+            self._put(self.run, version)
 
-        if self.controls:
-            from ipywidgets import HBox, VBox
+    def _back(self, version: int) -> None:
+        """What was refused leaves no trace."""
+        self.check(version)
+        if self._good is not None:
+            self.settings, self.moved, self.clusters = self._good
+            self.show_settings()
+            self._put(self.run, version)
 
-            boxes = list(self.controls.values())
-            rows = VBox([HBox(boxes[:3]), HBox(boxes[3:]), self._status])
-            # Without a kernel a notebook falls back on the text, which says what to do.
-            plain = {"text/plain": "Run this cell to get the controls of the figure below."}
-            display({**rows._repr_mimebundle_(), **plain}, raw=True)
-        self._handle = display(_bundle(self.figure), raw=True, display_id=True)
+    def _watch(self, version: int) -> Callable[[Callable[[], Run]], None]:
+        quick = self.settings["method"] in self._quick
+        due = time.monotonic() + (FIRST if quick else 0)
+
+        def watch(so_far: Callable[[], Run]) -> None:
+            nonlocal due
+            self.check(version)
+            if time.monotonic() > due and version > 1:
+                run = so_far()
+                self._put(run, version, partial=True, total=setting.FRAMES)
+                due = time.monotonic() + AGAIN
+
+        return watch
+
+    def _beside(self, version: int) -> dict[int, float]:
+        """K-means' distortion at a few steps."""
+        run, out = self.run, {}
+        for frame in [int(i * (len(run.steps) - 1) / (LOOKS - 1)) for i in range(LOOKS)]:
+            self.check(version)
+            z = run.latents[frame].astype(float)
+            out[int(run.steps[frame])] = kmeans_optimum(z, run.codebook_size, n_init=1)[0]
+        return out
+
+    def _put(self, run: Run, version: int, **more: Any) -> None:
+        can = self.view == "world"
+        _, member = setting.first_latents(self.settings)
+        scene = microscope(
+            run, width=self.width, view=self.view, title=self._title(),  # type: ignore[arg-type]
+            optimum=self._optimum if not more else None, groups=member if can else None,
+            drag=can and setting.takes(self.settings["method"], "start"),
+        )  # fmt: skip
+        if self.stage is not None and not self._closed:
+            self.stage.code, self.stage.text = self.code, self.text
+        self.draw(scene, version, start=self._start, **more)
+
+    def _title(self) -> str:
+        s = self.settings
+        motion = s["motion"] + ("" if s["motion"] == "stationary" else f" at {s['speed']:g}")
+        said = f"{motion}, K = {s['codes']}, seed {s['seed']}"
+        moved = len(self.moved) + len(self.clusters)
+        return said + (f", {moved} moved" if moved and self.width >= NARROW else "")
 
 
-def collapse_explorer(**settings: Any) -> CollapseExplorer:
-    """A live picture of collapse: choose method, motion, speed, number of codes and seed.
+def collapse_explorer(text: str | None = None, **settings: Any) -> CollapseExplorer:
+    """A live picture of collapse: choose method, motion, speed, number of codes and more.
 
-    A change runs the simulator (about a second); play and slider work in the browser alone.
+    A change runs the simulator; play, step and scrub work in the browser alone. A code that is
+    dragged starts where it is dropped.
 
     Args:
-        **settings: where to start: ``method``, ``motion``, ``speed``, ``codes``, ``seed``.
+        text: a shared line, such as ``explorer.text``; instead of settings.
+        **settings: where to start: ``method``, ``source``, ``motion``, ``speed``, ``codes``,
+            ``rate``, ``bandwidth``, ``start``, ``steps``, ``seed``.
 
     Returns:
         The explorer; as the last line of a cell it shows itself.
@@ -134,37 +253,4 @@ def collapse_explorer(**settings: Any) -> CollapseExplorer:
     Raises:
         ValueError: an unknown setting or a value that is not among the choices.
     """
-    return CollapseExplorer(**settings)
-
-
-def _choices() -> dict[str, tuple[Any, ...]]:
-    names = tuple(line.name for line in methods())
-    return {"method": names, "motion": MOTIONS, "seed": SEEDS, "speed": SPEEDS, "codes": SIZES}
-
-
-def _choices_default() -> dict[str, Any]:
-    return {"method": "ema", "motion": "translate", "seed": 0, "speed": 0.02, "codes": 64}
-
-
-def _check(settings: dict[str, Any]) -> None:
-    for name, value in settings.items():
-        if name not in _choices():
-            raise ValueError(f"unknown setting {name!r}: expected one of {', '.join(_choices())}")
-        if value not in _choices()[name]:
-            given = ", ".join(map(str, _choices()[name]))
-            raise ValueError(f"{name}: expected one of {given}, got {value!r}")
-
-
-def _waiting(figure: go.Figure) -> str:
-    """Holds the figure's place while the simulator runs.
-
-    JupyterLab's plotly renderer ignores a new figure in an old place; another kind of content in
-    between makes it begin anew. The height stays, so that the page does not jump.
-    """
-    return f'<div style="height:{figure.layout.height}px;padding:16px">running …</div>'
-
-
-def _bundle(figure: go.Figure) -> dict[str, Any]:
-    """The figure as the chosen renderers store it, by MIME type."""
-    bundle = pio.renderers._build_mime_bundle(figure.to_dict())
-    return bundle or {"application/vnd.plotly.v1+json": figure.to_plotly_json()}
+    return CollapseExplorer(text, **settings)

@@ -9,7 +9,7 @@ import numpy as np
 import plotly.graph_objects as go
 from numpy.typing import NDArray
 
-from vqlab.explorers.collapse import _bundle, _waiting
+from vqlab.explorers.output import Output
 from vqlab.plots.restoration import fidelity_slider
 
 COLORS = {"codes": "#56B4E9", "collapsed": "#D55E00", "no codebook": "#3B4754"}
@@ -39,7 +39,7 @@ class RestorationExplorer:
                 f"network: expected one of {', '.join(self.networks)}, got {network!r}"
             )
         self.controls: dict[str, Any] = {}
-        self._handle: Any = None
+        self._output = Output()
         self.figure = self._drawn()
         try:
             import ipywidgets
@@ -68,20 +68,11 @@ class RestorationExplorer:
 
     def _changed(self, change: dict[str, Any]) -> None:
         self.network = change["new"]
-        if self._handle is not None:
-            self._handle.update({"text/html": _waiting(self.figure)}, raw=True)
         self.figure = self._drawn()
-        if self._handle is not None:
-            self._handle.update(_bundle(self.figure), raw=True)
+        self._output.replace(self.figure)
 
     def _ipython_display_(self) -> None:
-        from IPython.display import display
-
-        if self.controls:
-            widget = self.controls["network"]
-            plain = {"text/plain": "Run this cell to get the controls of the figure below."}
-            display({**widget._repr_mimebundle_(), **plain}, raw=True)
-        self._handle = display(_bundle(self.figure), raw=True, display_id=True)
+        self._output.show(self.figure, self.controls.get("network"))
 
 
 def restoration_explorer(

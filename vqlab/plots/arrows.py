@@ -15,6 +15,8 @@ from vqlab.plots.voronoi import as_paths, cell_edges
 HEAD = 0.28  # of an arrow's length
 GAP, UNDER = 36, 40  # pixels between panels
 CODE: dict[str, Any] = {"color": INK, "size": 9}
+HELD: dict[str, Any] = {"color": "white", "size": 12, "line": {"width": 2.5, "color": INK}}
+LONGER = 3  # times the scale of the field: the arrow of the latent that stands out
 CROSS: dict[str, Any] = {"color": INK, "size": 12, "symbol": "x-thin", "line": {"width": 3}}
 
 
@@ -28,6 +30,8 @@ def arrow_fields(
     columns: int = 3,
     colors: dict[str, str] | None = None,
     title: str | None = None,
+    latent: Any = None,
+    latent_arrows: Mapping[str, Any] | None = None,
 ) -> go.Figure:
     """A panel for each label: the same points, its arrow at each, the codes and their cells.
 
@@ -38,6 +42,9 @@ def arrow_fields(
         arrows: label -> (N, 2); no arrow is drawn where one is zero.
         codes: (K, 2), drawn with the borders of their cells; None draws none.
         target: (2,) marked by a cross: where the loss is smallest.
+        latent: (2,) one latent that stands out, with an arrow of its own in each panel, ``LONGER``
+            times as long as in the field.
+        latent_arrows: label -> (2,), its arrows.
         scale: length drawn for an arrow of length 1; None makes the longest tenth of all arrows fit
             between neighbouring points.
         columns: panels in a row.
@@ -86,6 +93,14 @@ def arrow_fields(
         if places is not None:
             figure.add_scatter(x=np.float32(places[:, 0]), y=np.float32(places[:, 1]),
                                mode="markers", marker=CODE, **axes)  # fmt: skip
+        if latent is not None:
+            arrow = np.asarray((latent_arrows or {}).get(label, (0.0, 0.0)))
+            here = held(latent, LONGER * scale * arrow)
+            look = {"color": looks[label].color, "width": 4}
+            figure.add_scatter(mode="lines", line=look, meta={"role": label}, **here["arrow"],
+                               **axes)  # fmt: skip
+            figure.add_scatter(mode="markers", marker=HELD, meta={"drag": "latent"},
+                               **here["latent"], **axes)  # fmt: skip
         if target is not None:
             figure.add_scatter(x=[float(target[0])], y=[float(target[1])], mode="markers",
                                marker=CROSS, **axes)  # fmt: skip
@@ -107,6 +122,16 @@ def arrow_fields(
         width=inner[0] + 60, height=inner[1] + top + 24, title=title or "",
         margin={"l": 30, "r": 30, "t": top, "b": 24},
     )  # fmt: skip
+
+
+def held(latent: Any, step: Any) -> dict[str, dict[str, Array]]:
+    """x and y of the latent that stands out and of its arrow, ``step`` long."""
+    place = np.asarray(latent, dtype=float)[None]
+    x, y = _paths(place, np.asarray(step, dtype=float)[None])
+    return {
+        "latent": {"x": place[:, 0].astype(np.float32), "y": place[:, 1].astype(np.float32)},
+        "arrow": {"x": x.astype(np.float32), "y": y.astype(np.float32)},
+    }
 
 
 def _scale(start: Array, fields: list[Array]) -> float:

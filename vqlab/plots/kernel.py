@@ -93,6 +93,17 @@ def kernel_field(
     return figure
 
 
+def stacked(figure: go.Figure) -> go.Figure:
+    """The same panels one under the other, for a narrow window."""
+    side, gap, top = 340, 110, figure.layout.margin.t + 20
+    inner = 2 * side + gap
+    return figure.update_layout(
+        width=side + 90, height=inner + top + 58, margin={"t": top},
+        xaxis_domain=[0, 1], yaxis_domain=[1 - side / inner, 1],
+        xaxis2_domain=[0, 1], yaxis2_domain=[0, side / inner],
+    ).update_annotations(text="cross: latent; area of a disc: weight", yshift=6)  # fmt: skip
+
+
 def _state(
     squared: Array, weight: Array, ground: Array | None, side: int, tau: float
 ) -> list[dict[str, Any]]:
@@ -151,6 +162,7 @@ def _draw(
     figure.add_scatter(
         x=centre[:1], y=centre[1:], mode="markers", showlegend=False, hoverinfo="skip",
         marker={"symbol": "x-thin", "size": 14, "line": {"color": TARGET, "width": 3}},
+        meta={"drag": "latent"},
     )  # fmt: skip
     figure.add_annotation(
         text="cross: the latent; disc: a code, its area the weight; grey: the kernel",

@@ -264,7 +264,7 @@ class Restorer(nn.Module):
         if clean is not None:
             terms["alignment"] = mse_loss(z, self.target(clean))
             loss = self.alignment * terms["alignment"]
-        return Restored(images, z, indices, loss, terms, texture, offsets)
+        return Restored(images, z, indices, loss, terms, texture=texture, offsets=offsets)
 
     if TYPE_CHECKING:
 

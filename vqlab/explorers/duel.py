@@ -1,0 +1,132 @@
+"""Two or three methods under one drift: same latents, same batches, same first codes, same axes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from vqlab.drift.run import Run
+from vqlab.drift.simulate import simulate
+from vqlab.explorers import setting
+from vqlab.explorers.collapse import WIDE
+from vqlab.explorers.setting import CHOICES
+from vqlab.explorers.stage import Explorer, ipywidgets
+from vqlab.measure.distortion import kmeans_optimum
+from vqlab.plots.microscope import microscope
+
+NOBODY = "nobody"
+SHARED = ("source", "motion", "speed", "codes", "start", "steps", "seed")
+
+
+class DuelExplorer(Explorer):
+    """Up to three methods side by side.
+
+    Attributes:
+        settings: what all share. methods: their names.
+        runs: label -> run.
+    """
+
+    words = "duel: space plays, arrows step"
+
+    def __init__(self, *names: str, **settings: Any) -> None:
+        super().__init__()
+        if wrong := set(settings) - set(SHARED):
+            known = ", ".join(SHARED)
+            raise ValueError(f"unknown setting {sorted(wrong)}: expected some of {known}")
+        if not 2 <= len(names) <= 3:
+            raise ValueError(f"expected two or three methods, got {len(names)}")
+        self.settings = setting.checked(settings)
+        for name in names:
+            setting.checked({"method": name})
+        self.methods = [*names, NOBODY][:3]
+        self.runs: dict[str, Run] = {}
+        self._known: dict[str, Run] = {}
+        self._optimum: dict[int, float] = {}
+        self._view: Any = "world"
+        self._start: Any = None
+        if ipywidgets is not None:
+            for number, name in enumerate(self.methods):
+                options = CHOICES["method"] if number < 2 else (*CHOICES["method"], NOBODY)
+                label = ("left", "middle", "right")[number]
+                self.choice(label, options, name)
+            for name in SHARED:
+                slider = name in ("speed", "codes")
+                options = CHOICES[name]
+                if slider:
+                    options = tuple((f"{v:g}", v) for v in options)
+                self.choice(name, options, self.settings[name], slider, **WIDE.get(name, {}))
+            views = [("fixed axes", "world"), ("lens", "lens")]
+            self.choice("view", views, "world", wide="160px")
+        self.now()
+        if not self.runs:
+            raise ValueError(self.message)
+        if self.stage is not None:
+            self.ask()
+
+    def turned(self, name: str, value: Any) -> None:
+        """A control has a new value."""
+        self._start = "play"
+        if name == "view":
+            self._view, self._start = value, "keep"
+        elif name in SHARED:
+            self.settings = {**self.settings, name: value}
+            self._known.clear()
+        else:
+            place = ("left", "middle", "right").index(name)
+            self.methods = [value if i == place else m for i, m in enumerate(self.methods)]
+        self.ask()
+
+    def resized(self) -> None:
+        """As wide as there is room."""
+        self._start = "keep"
+        self.ask()
+
+    def compute(self, version: int) -> None:
+        """Runs those that are not known yet, and draws all."""
+        runs: dict[str, Run] = {}
+        for name in dict.fromkeys(m for m in self.methods if m != NOBODY):
+            if name not in self._known:
+                if version > 1:
+                    self.say(f"{name} is running …")
+                wanted = setting.call({**self.settings, "method": name}, {}, {})
+                run = simulate(**wanted, watch=lambda _: self.check(version))
+                self.check(version)
+                if not self._known:
+                    self._optimum = {}
+                self._known[name] = run
+            runs[name] = self._known[name]
+        self.check(version)
+        self.runs = runs
+        self._put(version)
+        if self.stage is not None and version > 1 and not self._optimum:
+            run, found = next(iter(runs.values())), {}
+            for frame in (0, len(run.steps) // 2, len(run.steps) - 1):
+                self.check(version)
+                z = run.latents[frame].astype(float)
+                found[int(run.steps[frame])] = kmeans_optimum(z, run.codebook_size, n_init=1)[0]
+            self._optimum = found
+            self._put(version)
+
+    def _put(self, version: int) -> None:
+        s = self.settings
+        motion = s["motion"] + ("" if s["motion"] == "stationary" else f" at {s['speed']:g}")
+        scene = microscope(
+            self.runs, width=self.width, view=self._view, optimum=self._optimum,
+            title=f"{motion}, K = {s['codes']}, seed {s['seed']}",
+        )  # fmt: skip
+        self.draw(scene, version, start=self._start)
+
+
+def duel_explorer(*methods: str, **settings: Any) -> DuelExplorer:
+    """Two or three methods under the same drift, from the same codes, on the same axes.
+
+    Args:
+        *methods: names; default ema against nsvq.
+        **settings: ``source``, ``motion``, ``speed``, ``codes``, ``start``, ``steps``, ``seed``.
+
+    Returns:
+        The explorer; as the last line of a cell it shows itself.
+
+    Raises:
+        ValueError: unknown names or values, or not two or three methods.
+    """
+    return DuelExplorer(*(methods or ("ema", "nsvq")), **settings)

@@ -1,0 +1,294 @@
+"""The canvas of the explorers, and the thread that computes for it."""
+
+from __future__ import annotations
+
+import html
+import os
+import threading
+import time
+from collections.abc import Callable
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import pandas  # noqa: F401  plotly and scikit-learn load it when first used, each in a thread here
+import plotly.graph_objects as go
+import sklearn.cluster  # noqa: F401
+
+from vqlab.explorers.output import Output
+from vqlab.plots import scene as _scene
+from vqlab.plots.scene import Scene
+
+try:
+    import anywidget
+    import ipywidgets
+    import traitlets
+except ImportError:  # an explorer is then its figure alone
+    anywidget = ipywidgets = None  # type: ignore[assignment]
+
+FIRST, AGAIN = 0.25, 0.5  # seconds until an unfinished run is drawn, and between two drawings
+
+if anywidget is not None:
+
+    class Stage(anywidget.AnyWidget):
+        """A scene in the browser; play, scrub and drag there, without the kernel."""
+
+        _esm = Path(_scene.__file__).with_name("stage.js").read_text(encoding="utf-8")
+        scene = traitlets.Dict().tag(sync=True)
+        frame = traitlets.Int(0).tag(sync=True)
+        code = traitlets.Unicode("").tag(sync=True)
+        text = traitlets.Unicode("").tag(sync=True)
+
+
+@lru_cache
+def warm_up() -> None:
+    """Loads what PyTorch loads at the first use of Adam (some seconds), while the reader reads.
+
+    Not in a thread: two threads that import one package at the same time break it.
+    """
+    from vqlab.drift.simulate import simulate
+
+    simulate("simvq", codebook_size=2, points=2, batch=2, steps=1, progress=False)
+
+
+class Stale(Exception):
+    """A newer setting has come: this run is not wanted any more."""
+
+
+class Explorer:
+    """Controls, a canvas, and one worker that computes what was asked for last.
+
+    A subclass makes its controls and says in ``compute`` what to draw. A setting that comes while
+    the worker is busy ends what it does: nothing old is drawn after something new was asked for.
+
+    Attributes:
+        controls: name -> widget; empty where ipywidgets is missing.
+        stage: the canvas, or None.
+        message: the last error in words, or "".
+        scene: what is drawn.
+    """
+
+    words = "vqlab explorer"
+
+    def __init__(self) -> None:
+        self.controls: dict[str, Any] = {}
+        self.stages: list[Any] = []
+        self.message, self.width = "", 900
+        self.scene: Scene | None = None
+        self.version, self._finished, self._closed = 0, 0, False
+        self._lock = threading.Lock()
+        self._worker: threading.Thread | None = None
+        self._quiet = False
+        self.stage: Any = self.new_stage()
+        self._status = ipywidgets.HTML() if ipywidgets is not None else None
+
+    def new_stage(self) -> Any:
+        """One more canvas."""
+        if anywidget is None:
+            return None
+        stage = Stage()
+        stage.on_msg(self._heard)
+        self.stages.append(stage)
+        return stage
+
+    # What a subclass fills in.
+
+    def compute(self, version: int) -> None:
+        """Draws the screen for the settings of now; calls ``check(version)`` now and then."""
+        raise NotImplementedError
+
+    def dragged(self, message: dict[str, Any], stage: Any) -> bool:
+        """Something was moved or clicked; whether to compute anew."""
+        return False
+
+    def page(self) -> go.Figure:
+        """The figure that stays where no widget lives."""
+        assert self.scene is not None
+        return self.scene.page()
+
+    # Asking and answering.
+
+    def check(self, version: int) -> None:
+        """Ends a computation that is not wanted any more."""
+        if version != self.version or self._closed:
+            raise Stale
+
+    def ask(self) -> None:
+        """Computes in the background; what runs now is ended."""
+        with self._lock:
+            self.version += 1
+            if self._worker is None and not self._closed:
+                self._worker = threading.Thread(target=self._work, daemon=True)
+                self._worker.start()
+
+    def wait(self, seconds: float = 60) -> None:
+        """Until nothing is being computed.
+
+        Raises:
+            TimeoutError: it takes longer.
+        """
+        end = time.monotonic() + seconds
+        while (worker := self._worker) is not None:
+            worker.join(max(0.0, end - time.monotonic()))
+            if worker.is_alive():
+                raise TimeoutError(f"still computing after {seconds:g} s")
+
+    def now(self) -> None:
+        """Computes at once, before anything is shown."""
+        self.version += 1
+        self._answer(self.version)
+
+    def _work(self) -> None:
+        done = -1
+        while True:
+            with self._lock:
+                if done == self.version or self._closed:
+                    self._worker = None
+                    return
+                done = self.version
+            self._answer(done)
+
+    def _answer(self, version: int) -> None:
+        try:
+            self.compute(version)
+            self.say("")
+        except Stale:
+            pass
+        except (ValueError, RuntimeError, ArithmeticError) as error:
+            # A setting that the simulator refuses is said, not raised.
+            self.say(str(error))
+        except AttributeError:  # closed between a check and a drawing
+            if not self._closed:
+                raise
+
+    def say(self, message: str) -> None:
+        """A sentence below the controls."""
+        self.message = message
+        status = self._status
+        if status is not None:
+            status.value = html.escape(message)
+
+    def draw(self, scene: Scene, version: int, stage: Any = None, **more: Any) -> None:
+        """Puts a scene on the canvas."""
+        self.check(version)
+        if stage is None or stage is self.stage:
+            self.scene = scene
+        target = stage or self.stage
+        if target is not None:
+            target.scene = {**scene.packed(), "version": version, "partial": False, **more}
+
+    def _heard(self, stage: Any, message: Any, buffers: Any) -> None:
+        if self._closed or not isinstance(message, dict):
+            return
+        if message.get("kind") == "width":
+            wide = max(300, int(message["width"]))
+            if stage is self.stage and abs(wide - self.width) > 8:
+                self.width = wide
+                self.resized()
+            return
+        try:
+            if self.dragged(message, stage):
+                self.ask()
+        except ValueError as error:
+            self.say(str(error))
+        finally:
+            stage.send({"kind": "done"})
+
+    def resized(self) -> None:
+        """The window has another width."""
+
+    def closed(self) -> None:
+        """Called once at the end, for what a subclass holds."""
+
+    def close(self) -> None:
+        """Ends the worker and frees every widget."""
+        if self._closed:
+            return
+        self._closed = True
+        self.closed()
+        if ipywidgets is not None:
+            for widget in [*self.stages, *self.controls.values(), self._status, *self._boxes]:
+                widget.unobserve_all()
+                for part in ("style", "layout"):
+                    if getattr(widget, part, None) is not None:
+                        getattr(widget, part).close()
+                widget.close()
+        self.controls.clear()
+        self.stages.clear()
+        self.stage = self._status = None
+        self._boxes.clear()
+
+    # Showing.
+
+    @property
+    def _boxes(self) -> list[Any]:
+        return self.__dict__.setdefault("_boxes_made", [])
+
+    def row(self, *widgets: Any) -> Any:
+        """Widgets in a row that wraps where the window is narrow."""
+        box = ipywidgets.Box(
+            [w for w in widgets if w is not None],
+            layout={"display": "flex", "flex_flow": "row wrap", "align_items": "center",
+                    "overflow": "visible"},
+        )  # fmt: skip
+        self._boxes.append(box)
+        return box
+
+    def choice(self, name: str, options: Any, value: Any, slider: bool = False, **more: Any) -> Any:
+        """A menu or a slider over given values, observed."""
+        kind = ipywidgets.SelectionSlider if slider else ipywidgets.Dropdown
+        wide = more.pop("wide", "230px" if slider else "190px")
+        if slider:
+            more["continuous_update"] = False
+        control = kind(
+            options=options, value=value, description=more.pop("label", name),
+            layout={"width": wide, "margin": "2px 10px 2px 0"},
+            style={"description_width": "initial"}, **more,
+        )  # fmt: skip
+        control.observe(self._turned, names="value")
+        self.controls[name] = control
+        return control
+
+    def turned(self, name: str, value: Any) -> None:
+        """A control has a new value."""
+        self.ask()
+
+    def _turned(self, change: dict[str, Any]) -> None:
+        if not self._quiet:
+            name = next(n for n, control in self.controls.items() if control is change["owner"])
+            self.turned(name, change["new"])
+
+    def quietly(self, work: Callable[[], None]) -> None:
+        """Sets controls without answering to them."""
+        self._quiet = True
+        try:
+            work()
+        finally:
+            self._quiet = False
+
+    def screen(self) -> list[Any]:
+        """The widgets from top to bottom."""
+        return [self.row(*self.controls.values()), self.stage]
+
+    def widget(self) -> Any:
+        """All of it as one widget."""
+        box = ipywidgets.VBox(
+            [w for w in [*self.screen(), self._status] if w is not None],
+            layout={"overflow": "visible"},
+        )
+        self._boxes.append(box)
+        return box
+
+    def _ipython_display_(self) -> None:
+        self.show(self.widget() if self.stage is not None and not self._closed else None)
+
+    def show(self, widget: Any) -> None:
+        """Displays a widget, and after it the figure for readers without a kernel."""
+        if os.environ.get("SERVER_SOFTWARE", "").startswith("voila"):
+            from IPython.display import display
+
+            display(widget)  # a page that lives as long as its kernel
+            return
+        Output().show(self.page(), widget)
+        if widget is not None:
+            warm_up()
