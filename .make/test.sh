@@ -25,7 +25,9 @@ part() {
 part "library, README, browser" -n 2 --dist loadscope tests
 # A cell that takes minutes hangs: the longest takes half a minute, more on a busy machine.
 if ls notebooks/*.ipynb >/dev/null 2>&1; then
-    # The longest first: begun last, it would keep one worker busy while the other waits.
+    # The longest first: begun last, it would keep one worker busy while the other waits. Sweeps run
+    # in the lesson's own process: the cores are taken, and what a run remembers serves the next.
+    export LOKY_MAX_CPU_COUNT=1
     part "lessons" -n 2 --dist loadscope --no-loadscope-reorder --nbval-lax --nbval-current-env \
         --nbval-sanitize-with notebooks/sanitize.cfg --nbval-cell-timeout 300 \
         $("$PY" .make/slowest_first.py)
