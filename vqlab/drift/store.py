@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import time
@@ -78,3 +79,15 @@ class Store:
             os.fsync(self._out.fileno())
             self._out.close()
             self._out = None
+
+
+def fingerprint() -> str:
+    """Of the methods, the laboratory and the encoder: a store must not outlive what filled it.
+
+    What is asked of them is in the key of each run.
+    """
+    root, digest = Path(__file__).parent.parent, hashlib.sha256()
+    for part in ("quantizers", "drift", "vision"):
+        for path in sorted((root / part).rglob("*.py")):
+            digest.update(path.relative_to(root).as_posix().encode() + path.read_bytes())
+    return digest.hexdigest()[:16]

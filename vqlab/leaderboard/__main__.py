@@ -7,7 +7,8 @@ import hashlib
 import time
 from pathlib import Path
 
-from .produce import fingerprint, produce
+from ..drift.store import fingerprint
+from .produce import produce
 from .results import save
 from .tracks import STEPS
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import platform
 from collections.abc import Callable, Mapping, Sequence
 from importlib import metadata
@@ -12,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..drift.run import Run
+from ..drift.store import fingerprint
 from ..drift.sweep import sweep
 from .clock import clock
 from .entries import Entry, admit, entries, trial
@@ -206,18 +206,6 @@ def versions() -> dict[str, str]:
     names = ("vqlab", "torch", "numpy", "scikit-learn")
     found = {name: metadata.version(name) for name in names}
     return {"python": platform.python_version(), **found, "code": fingerprint()}
-
-
-def fingerprint() -> str:
-    """Of the methods, the laboratory and the encoder: a store must not outlive them.
-
-    What is asked of them (entries, tracks) is in the key of each run.
-    """
-    root, digest = Path(__file__).parent.parent, hashlib.sha256()
-    for part in ("quantizers", "drift", "vision"):
-        for path in sorted((root / part).rglob("*.py")):
-            digest.update(path.relative_to(root).as_posix().encode() + path.read_bytes())
-    return digest.hexdigest()[:16]
 
 
 def _chosen(kind: str, known: Mapping[str, Any], wanted: Sequence[str] | None) -> dict[str, Any]:

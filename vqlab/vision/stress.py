@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..drift.run import Run
+from ..drift.store import fingerprint
 from ..drift.sweep import sweep
 from ..drift.table import summary
 from ..measure.distortion import kmeans_optimum
@@ -215,8 +216,6 @@ def save(rows: pd.DataFrame, path: str | Path) -> None:
 
 def main(arguments: list[str] | None = None) -> None:
     """Reads the arguments, does what is not yet done, writes the file."""
-    from ..leaderboard.produce import fingerprint
-
     parser = argparse.ArgumentParser(prog="python -m vqlab.vision.stress", description=__doc__)
     parser.add_argument("--seeds", type=int, default=SEEDS, help="from 0 up (%(default)s)")
     parser.add_argument("--steps", type=int, default=STEPS, help="of each run (%(default)s)")
