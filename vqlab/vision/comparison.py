@@ -25,7 +25,7 @@ from .setting import Methods, Setting, named
 
 try:
     import lightning.pytorch as L
-    import yaml
+    import yaml  # type: ignore[import-untyped]  # comes with Lightning's command line
     from lightning.pytorch.loggers import CSVLogger, TensorBoardLogger
 except ImportError as error:
     raise ImportError(LIGHTNING) from error
@@ -39,8 +39,8 @@ class Comparison:
     Every case has a folder of its own, ``LABEL-seedN``. What is finished is not trained again, what
     was stopped or killed goes on from its newest whole checkpoint. Nothing ends early and no
     checkpoint is chosen: what is compared are the weights after the last step. The configuration
-    lies in the folder as ``config.yaml``; ``python -m vqlab.vision.train`` with :meth:`words` trains
-    a case to the same weights, there or on several GPUs.
+    lies in the folder as ``config.yaml``; a shell trains a case from it to the same weights, on one
+    GPU or several: :meth:`words`.
 
     Args:
         folder: of all cases. setting: what they share.
