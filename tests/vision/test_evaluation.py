@@ -3,6 +3,7 @@
 import time
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 
@@ -10,7 +11,13 @@ pytest.importorskip("lightning", reason="training needs the extra 'train'")
 
 from vqlab.measure.distortion import kmeans_optimum  # noqa: E402
 from vqlab.vision.comparison import Comparison  # noqa: E402
-from vqlab.vision.evaluation import INCEPTION, evaluate, within_reach  # noqa: E402
+from vqlab.vision.evaluation import (  # noqa: E402
+    INCEPTION,
+    caption,
+    evaluate,
+    mean_and_spread,
+    within_reach,
+)
 from vqlab.vision.pace import pace  # noqa: E402
 from vqlab.vision.setting import Setting  # noqa: E402
 
@@ -68,6 +75,14 @@ def test_what_was_measured_is_read_again(made, monkeypatch):
     assert evaluate(made).equals(before)
     with pytest.raises(ValueError, match="'val' or 'test'"):
         evaluate(made, "train")
+
+
+def test_a_table_says_what_it_is_of(made):
+    table = evaluate(made, "test")
+    assert f"test: N = {table.pictures[0]:,} pictures of 8 pixels" in caption(table)
+    assert "3 steps; seeds 0;" in caption(table)
+    two = pd.DataFrame({"method": ["vq", "vq", "ema"], "psnr": [20.0, 22.0, 21.5]})
+    assert mean_and_spread(two)["psnr"].tolist() == ["21 ± 1.4", "21.5"]
 
 
 def test_what_lacks_is_said_in_one_sentence(tmp_path, monkeypatch):

@@ -98,14 +98,16 @@ class Comparison:
 
         Args:
             callbacks: further ones, such as :class:`vqlab.vision.live.LiveMonitor`.
-            stop_at: ends every case after this step, as Ctrl-C would; the next call goes on.
+            stop_at: stops all once a case has come to this step, as Ctrl-C would; the next call goes
+                on. Cases that have come so far are passed over.
             progress: Lightning's bar.
         Raises:
             KeyboardInterrupt: after the current step is saved.
         """
         for label, seed in self.cases:
             done = self.done(label, seed)
-            if done < min(self.setting.steps, stop_at or self.setting.steps):
+            train = done < min(self.setting.steps, stop_at or self.setting.steps)
+            if train:
                 seen = self._train(label, seed, [*callbacks], stop_at, progress)
                 word = f"went on from step {done}" if done else "trained"
             else:
@@ -113,6 +115,9 @@ class Comparison:
                 word = "there already"
             print(f"{label}, seed {seed}: {word}; {self.done(label, seed):,} of "
                   f"{self.setting.steps:,} steps, {seen['count']:,} pictures")  # fmt: skip
+            if train and self.done(label, seed) < self.setting.steps:
+                print("stopped: run this again to go on")
+                return
 
     def pictures(self, seed: int) -> Pictures:
         """The data module of a seed."""

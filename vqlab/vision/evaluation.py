@@ -89,13 +89,29 @@ def evaluate(
             numbers = _measured(comparison, label, seed, part, lpips, rfid, samples)
             found = {"asked": asked, **numbers}
             write_whole(kept, json.dumps(found))
-        split = setting.split if setting.path else f"{setting.source}, ours"
+        split = setting.split if setting.path else f"of {setting.source}, ours"
         about = {"method": label, "seed": seed, "part": part, "split": split,
                  "resolution": setting.size, "pictures": found["pictures"],
                  "steps": setting.steps}  # fmt: skip
         rows.append({**about, **{k: v for k, v in found["numbers"].items() if k in COLUMNS}})
     table = pd.DataFrame(rows)
     return table[[c for c in table if c not in COLUMNS] + [c for c in COLUMNS if c in table]]
+
+
+def caption(table: pd.DataFrame) -> str:
+    """What has to stand beside numbers of :func:`evaluate`: N, part, split, size, steps, seeds."""
+    row, seeds = table.iloc[0], sorted(set(table["seed"]))
+    return (f"{row['part']}: N = {row['pictures']:,} pictures of {row['resolution']} pixels, split "
+            f"{row['split']}; {row['steps']:,} steps; seeds {', '.join(map(str, seeds))}; mean and "
+            "standard deviation of the seeds")  # fmt: skip
+
+
+def mean_and_spread(table: pd.DataFrame) -> pd.DataFrame:
+    """A row for each method: mean ± standard deviation over the seeds, in words."""
+    numbers = table.groupby("method", sort=False)[[c for c in COLUMNS if c in table]]
+    mean, spread = numbers.mean(), numbers.std()
+    words = mean.map("{:.4g}".format)
+    return words + (" ± " + spread.map("{:.2g}".format)).where(spread.notna(), "")
 
 
 def _measured(

@@ -67,7 +67,7 @@ class Setting:
         looks = {
             "keeping.Latest": {"minutes": self.save_minutes, "steps": self.save_steps},
             "seen.Seen": {},
-            "watching.Drift": {"every": max(1, self.steps // 200), "pictures": self.pictures},
+            "watching.Drift": {"every": max(10, self.steps // 200), "pictures": self.pictures},
             "record.Record": {"frames": self.frames, "pictures": self.pictures},
         }
         return {
