@@ -82,7 +82,7 @@ def test_a_table_says_what_it_is_of(made):
     assert f"test: N = {table.pictures[0]:,} pictures of 8 pixels" in caption(table)
     assert "3 steps; seeds 0;" in caption(table)
     two = pd.DataFrame({"method": ["vq", "vq", "ema"], "psnr": [20.0, 22.0, 21.5]})
-    assert mean_and_spread(two)["psnr"].tolist() == ["21 ± 1.4", "21.5"]
+    assert mean_and_spread(two)["psnr"].tolist() == ["21 ± 1.41", "21.5"]
 
 
 def test_what_lacks_is_said_in_one_sentence(tmp_path, monkeypatch):

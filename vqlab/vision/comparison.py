@@ -98,8 +98,8 @@ class Comparison:
 
         Args:
             callbacks: further ones, such as :class:`vqlab.vision.live.LiveMonitor`.
-            stop_at: stops all once a case has come to this step, as Ctrl-C would; the next call goes
-                on. Cases that have come so far are passed over.
+            stop_at: stops all once a case has come to this step, as Ctrl-C would; the next call
+                goes on. Cases that have come so far are passed over.
             progress: Lightning's bar.
         Raises:
             KeyboardInterrupt: after the current step is saved.

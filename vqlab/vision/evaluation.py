@@ -82,7 +82,8 @@ def evaluate(
         if comparison.done(label, seed) < setting.steps:
             raise ValueError(f"{label}, seed {seed}, has {comparison.done(label, seed):,} of "
                              f"{setting.steps:,} steps: run() trains the rest")  # fmt: skip
-        asked = {"step": setting.steps, "lpips": bool(lpips), "rfid": bool(rfid)}
+        asked = {"steps": setting.steps, "samples": samples, "lpips": bool(lpips),
+                 "rfid": bool(rfid)}  # fmt: skip
         kept = comparison.place(label, seed) / f"measured-{part}.json"
         found = json.loads(kept.read_text()) if kept.is_file() else {}
         if found.get("asked") != asked:
@@ -111,7 +112,7 @@ def mean_and_spread(table: pd.DataFrame) -> pd.DataFrame:
     numbers = table.groupby("method", sort=False)[[c for c in COLUMNS if c in table]]
     mean, spread = numbers.mean(), numbers.std()
     words = mean.map("{:.4g}".format)
-    return words + (" ± " + spread.map("{:.2g}".format)).where(spread.notna(), "")
+    return words + (" ± " + spread.map("{:.3g}".format)).where(spread.notna(), "")
 
 
 def _measured(
