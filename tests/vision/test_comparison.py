@@ -1,13 +1,14 @@
 """Methods trained on equal terms: the same batches, and the same end however often stopped."""
 
+import os
+import shlex
 import signal
+import threading
 
 import pytest
 import torch
 
-pytest.importorskip("lightning", reason="training needs the extra 'train'")
-
-import shlex  # noqa: E402
+L = pytest.importorskip("lightning.pytorch", reason="training needs the extra 'train'")
 
 from training_process import run  # noqa: E402
 
@@ -61,6 +62,23 @@ def test_stopped_and_continued_ends_bit_for_bit_alike(unbroken, tmp_path, capsys
     assert all(alike(made, unbroken, label) for label in METHODS)
     assert made.fed() == unbroken.fed()
     assert made.runs()["vq"][0].steps.tolist() == unbroken.runs()["vq"][0].steps.tolist()
+
+
+@pytest.mark.skipif(
+    threading.current_thread() is not threading.main_thread(), reason="signals need the main thread"
+)
+def test_ctrl_c_saves_and_ends_everything(unbroken, tmp_path):
+    class Interrupt(L.Callback):
+        def on_before_optimizer_step(self, trainer, *args):
+            if trainer.global_step == 3:
+                os.kill(os.getpid(), signal.SIGINT)
+
+    made = comparison(tmp_path)
+    with pytest.raises(KeyboardInterrupt, match="vq, seed 0, is saved: run this again"):
+        made.run([Interrupt()])
+    assert [made.done(*case) for case in made.cases] == [4, 0]
+    made.run()
+    assert all(alike(made, unbroken, label) for label in METHODS)
 
 
 def test_a_shell_killed_on_the_way_and_continued_here_ends_alike(unbroken, tmp_path):
