@@ -21,7 +21,7 @@ def lesson_paths(folder: Path = FOLDER) -> list[Path]:
 
 
 def all_paths(folder: Path = FOLDER) -> list[Path]:
-    """Every notebook: lessons, exercises, and those for a GPU."""
+    """Every notebook: lessons and exercises."""
     return sorted(p for p in folder.rglob("*.ipynb") if ".ipynb_checkpoints" not in p.parts)
 
 

@@ -3,8 +3,7 @@
 import os
 from typing import Any
 
-# Lessons for a machine with a GPU run there only; their functions are tested in tests/.
-collect_ignore_glob = ["*_gpu.ipynb", "**/.ipynb_checkpoints/*"]
+collect_ignore_glob = ["**/.ipynb_checkpoints/*"]
 
 # Kernels inherit this: no browser is started for the pictures beside the figures.
 os.environ["PLOTLY_RENDERER"] = "plotly_mimetype"

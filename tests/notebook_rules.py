@@ -71,6 +71,17 @@ def no_errors(notebook: Notebook) -> Iterator[str]:
             yield f"cell {position} stores a message on stderr: {text(output['text'])[:80]!r}"
 
 
+def no_faces(notebook: Notebook) -> Iterator[str]:
+    """Photographs of people may not be passed on: what shows them is never stored."""
+    for position, cell, output in outputs(notebook):
+        data = output.get("data", {})
+        if "faces" in tags(cell) and set(data) - {"text/plain", "text/markdown"}:
+            yield f"cell {position} is tagged faces and stores {sorted(data)}: make notebooks"
+        pictures = {"image/png", "image/jpeg"} & set(data) and PLOTLY not in data
+        if pictures and re.search(r"celeba", text(cell["source"]), re.I):
+            yield f"cell {position} stores a picture and speaks of CelebA: tag it faces"
+
+
 def known_tags(notebook: Notebook) -> Iterator[str]:
     for position, cell in enumerate(notebook["cells"]):
         for tag in sorted(set(tags(cell)) - TAGS):
@@ -176,7 +187,7 @@ def plain_part_is_short(notebook: Notebook) -> Iterator[str]:
         yield "the part in plain torch must not use vqlab"
 
 
-EVERYWHERE: list[Rule] = [ran_in_order, no_widget_state, no_errors, known_tags,
+EVERYWHERE: list[Rule] = [ran_in_order, no_widget_state, no_errors, no_faces, known_tags,
                           picture_beside_figure, no_machine_path, short_cells]
 LESSON: list[Rule] = [metadata_is_current, first_cell, last_sections, asserts_its_number,
                       uses_the_library]

@@ -10,7 +10,7 @@ import pytest
 from lessons import FOLDER, all_paths, lesson_paths
 from nbval.plugin import get_sanitize_patterns
 
-PATHS = [p for p in all_paths() if not p.stem.endswith("_gpu")]
+PATHS = all_paths()
 
 
 @pytest.mark.parametrize("path", PATHS, ids=lambda p: p.stem)
@@ -106,6 +106,10 @@ def test_a_good_notebook_breaks_no_rule(rule):
         {"output_type": "display_data", "data": {"text/html": ["<script>", "</script>"]}})),
     (rules.no_machine_path, lambda n, c: c[1].update(source="open('/home/me/x')")),
     (rules.no_machine_path, lambda n, c: c[1]["outputs"].append(stream("at /tmp/x\n"))),
+    (rules.no_faces, lambda n, c: c[2]["metadata"].update(tags=["faces"])),
+    (rules.no_faces, lambda n, c: c[1].update(source="f(Pictures('celeba-hq'))",
+                                              outputs=[{"output_type": "display_data", "data": {
+                                                  "image/png": "…"}}])),
     (rules.short_cells, lambda n, c: c[2].update(source="import vqlab\n" + "x = 1\n" * 15)),
     (rules.short_cells, lambda n, c: c[1].update(source="x = 1\n" * 41)),
     (rules.metadata_is_current, lambda n, c: n["metadata"]["vqlab"].update(number="holds: no")),
