@@ -1,0 +1,59 @@
+"""Sphinx's settings for `make site`; what it reads is prepared by staging.py."""
+
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+from lessons import ROOT  # noqa: E402
+from readme import repository  # noqa: E402
+
+sys.path.insert(0, str(ROOT))
+
+project = "vqlab"
+author = "the vqlab authors"
+html_title = "vqlab"
+extensions = ["myst_nb", "sphinx.ext.autodoc", "sphinx.ext.napoleon", "sphinx.ext.mathjax"]
+
+# Lessons are shown as they are stored; nothing is run.
+nb_execution_mode = "off"
+nb_merge_streams = True
+myst_enable_extensions = ["dollarmath", "amsmath", "html_image"]
+myst_heading_anchors = 3
+# No page shows a widget: without this the scripts of ipywidgets would be fetched from a network.
+nb_ipywidgets_js = {}
+
+# One file with its letters in it, so that formulas need no network and no fonts.
+mathjax_path = "tex-svg.js"
+mathjax3_config = {"options": {"enableMenu": False}}
+
+html_theme = "sphinx_book_theme"
+html_static_path = ["_static"]
+html_css_files = ["style.css"]
+html_js_files = [("figures.js", {"defer": "defer"})]
+html_copy_source = False
+html_show_sourcelink = False
+html_context = {"default_mode": "light"}
+html_theme_options = {
+    "use_download_button": False,
+    "home_page_in_toc": True,
+    "show_toc_level": 2,
+    "search_bar_text": "Search the lessons",
+}
+if repository():
+    html_theme_options |= {
+        "repository_url": repository(), "use_repository_button": True,
+        "launch_buttons": {"binderhub_url": "https://mybinder.org"},
+    }
+
+autodoc_default_options = {"members": True, "show-inheritance": False}
+autodoc_member_order = "bysource"
+autodoc_typehints = "signature"
+autodoc_typehints_format = "short"
+python_use_unqualified_type_names = True
+python_maximum_signature_line_length = 80
+napoleon_use_ivar = True          # attributes are listed in the docstring, not each on its own
+napoleon_use_rtype = False
+add_module_names = False
+
+# A cell that shows how code is wrong need not be Python.
+suppress_warnings = ["misc.highlighting_failure"]
