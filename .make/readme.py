@@ -38,8 +38,9 @@ def badges() -> str:
     colab = f"https://colab.research.google.com/github/{found[1]}/blob/HEAD/{first}"
     return (f"[![Binder](https://mybinder.org/badge_logo.svg)]({binder})\n"
             f"[![Colab](https://colab.research.google.com/assets/colab-badge.svg)]({colab})\n\n"
-            "On Colab, run this in a cell before the first:\n"
-            f"`!pip install -q git+https://github.com/{found[1]}`")
+            "On Colab, run this in a cell before the first:\n\n```\n"
+            f"!git clone -q --depth 1 https://github.com/{found[1]} vqlab && pip install -q ./vqlab\n"
+            "%cd vqlab/notebooks\n```")
 
 
 def lessons() -> str:

@@ -7,6 +7,8 @@ are no page carry the file along. Used by `make site`.
 
 import base64
 import html
+import importlib
+import inspect
 import json
 import re
 import shutil
@@ -21,15 +23,15 @@ PLOTLY = "application/vnd.plotly.v1+json"
 LINK = re.compile(r"(\]\()([^)\s#]+)([^)\s]*\))")
 NO_CONTROLS = "*Live controls stand here when the lesson is run (`make lab`).*"
 PACKAGES = {
-    "vqlab": "The eight names that most need",
-    "vqlab.quantizers": "Quantizers: the four decisions",
-    "vqlab.drift": "The laboratory",
-    "vqlab.measure": "Measures",
-    "vqlab.plots": "Figures",
-    "vqlab.explorers": "Explorers",
-    "vqlab.vision": "Pictures and training",
-    "vqlab.leaderboard": "The leaderboard",
-    "vqlab.teach": "For lessons",
+    "vqlab": "what most need",
+    "vqlab.quantizers": "quantizers, by the four decisions",
+    "vqlab.drift": "the laboratory",
+    "vqlab.measure": "measures",
+    "vqlab.plots": "figures",
+    "vqlab.explorers": "figures with controls",
+    "vqlab.vision": "pictures and training",
+    "vqlab.leaderboard": "the leaderboard",
+    "vqlab.teach": "checks for lessons",
 }
 
 
@@ -158,21 +160,25 @@ def exercise_index(names: dict[str, Path]) -> str:
 
 
 def reference(module: str) -> str:
-    """The page of a package: the names that it publishes, from their docstrings."""
-    title = f"{module}: {PACKAGES[module][0].lower()}{PACKAGES[module][1:]}"
-    import importlib
+    """The page of a package: the names that it publishes, from their docstrings.
 
+    What vqlab itself passes on from a package is described there, and linked.
+    """
     loaded = importlib.import_module(module)
-    body = [f"# {title}", "", "```{eval-rst}", f".. py:module:: {module}", ""]
-    for line in (loaded.__doc__ or "").strip().splitlines():
-        body.append(line)
-    body.append("")
+    body = [f"# {module}: {PACKAGES[module]}", "", "```{eval-rst}", f".. py:module:: {module}", "",
+            *inspect.getdoc(loaded).splitlines(), ""]
     for name in loaded.__all__:
         thing = getattr(loaded, name)
-        kind = ("autoclass" if isinstance(thing, type) else
-                "autofunction" if callable(thing) else "autodata")
-        again = "" if module != "vqlab" or kind != "autoclass" else "   :no-index:\n"
-        body.append(f".. {kind}:: {module}.{name}\n{again}")
+        role = "class" if isinstance(thing, type) else "func"
+        home = next((m for m in PACKAGES if module == "vqlab" != m
+                     and name in importlib.import_module(m).__all__), None)
+        if home:
+            first = inspect.getdoc(thing).split("\n\n")[0].replace("\n", " ")
+            body.append(f"- :{role}:`vqlab.{name} <{home}.{name}>`: {first}")
+        elif callable(thing):
+            body += ["", f".. auto{role.replace('func', 'function')}:: {module}.{name}", ""]
+        else:    # a table: its own docstring would be that of every dict
+            body += ["", f".. py:data:: {module}.{name}", f"   :value: {thing!r}", ""]
     return "\n".join([*body, "```", ""])
 
 

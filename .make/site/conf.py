@@ -1,5 +1,6 @@
 """Sphinx's settings for `make site`; what it reads is prepared by staging.py."""
 
+import re
 import sys
 from pathlib import Path
 
@@ -37,7 +38,6 @@ html_theme_options = {
     "use_download_button": False,
     "home_page_in_toc": True,
     "show_toc_level": 2,
-    "search_bar_text": "Search the lessons",
 }
 if repository():
     html_theme_options |= {
@@ -51,9 +51,32 @@ autodoc_typehints = "signature"
 autodoc_typehints_format = "short"
 python_use_unqualified_type_names = True
 python_maximum_signature_line_length = 80
-napoleon_use_ivar = True          # attributes are listed in the docstring, not each on its own
+napoleon_use_ivar = True    # attributes as a list, not each as an entry
 napoleon_use_rtype = False
 add_module_names = False
 
 # A cell that shows how code is wrong need not be Python.
 suppress_warnings = ["misc.highlighting_failure"]
+
+
+LITERAL = re.compile(r"(``.+?``|:\w+:`[^`]+`)")
+
+
+def plain_bars(app, what, name, thing, options, lines):
+    """Docstrings write |z| and **options as on paper; to Sphinx both are marks."""
+    formula = None    # how far the lines of a formula are indented at least
+    for i, line in enumerate(lines):
+        indent = len(line) - len(line.lstrip())
+        if formula is not None and line.strip() and indent < formula:
+            formula = None
+        if formula is None:
+            parts = LITERAL.split(line)
+            parts[::2] = [re.sub(r"(\||\*\*)", r"\\\1", part) for part in parts[::2]]
+            lines[i] = "".join(parts)
+        if line.rstrip().endswith(("::", ":: ")) or ".. math::" in line:
+            formula = indent + 1
+
+
+def setup(app):
+    # Before napoleon, which adds marks of its own.
+    app.connect("autodoc-process-docstring", plain_bars, priority=400)

@@ -1,7 +1,9 @@
-// A figure is a picture until it comes near the screen, and then moves. On a narrow screen it stays
-// the picture, which fits, until it is asked for: then it moves at its own size, in a box to scroll.
+// A figure is a picture until it comes near the screen, and then moves; a little too wide, it is drawn
+// smaller. On a narrow screen, where that would leave nothing to read, it stays the picture until it
+// is asked for: then it moves at its own size, in a box to scroll.
 const here = document.currentScript.src;
 const narrow = matchMedia("(max-width: 700px)");
+const SMALLEST = 0.7;
 let library = null;
 
 function plotly() {
@@ -27,6 +29,16 @@ async function move(figure) {
   figure.querySelector("img")?.remove();
   figure.querySelector("button")?.remove();
   figure.dataset.state = "moving";
+  new ResizeObserver(() => fit(figure, stage, layout)).observe(figure);
+}
+
+function fit(figure, stage, layout) {
+  const scale = Math.min(1, figure.clientWidth / layout.width);
+  const smaller = scale < 1 && scale > SMALLEST;
+  stage.style.transform = smaller ? `scale(${scale})` : "";
+  stage.style.width = `${layout.width}px`;
+  figure.style.overflow = smaller ? "hidden" : "";
+  figure.style.height = smaller ? `${scale * layout.height}px` : "";
 }
 
 function begin() {
