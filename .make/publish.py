@@ -5,6 +5,7 @@
 
 import importlib.util
 import shutil
+import subprocess
 import sys
 import time
 from pathlib import Path
@@ -36,18 +37,19 @@ def build(out: Path, staged: Path = STAGED, root: Path = ROOT, api: bool = True)
     Raises:
         ModuleNotFoundError: the extra ``site`` is not installed.
     """
-    from sphinx.cmd.build import build_main
-
     stage(staged, root, api)
     programs(staged / "_static")
     shutil.rmtree(out, ignore_errors=True)
     warnings = staged.parent / "site-warnings.txt"
-    failed = build_main(["-q", "-E", "-b", "html", "-c", str(SETTINGS), "-d",
-                         str(staged.parent / "site-doctrees"), "-w", str(warnings),
-                         "-D", f"html_static_path={staged / '_static'}", str(staged), str(out)])
+    # A process of its own: Sphinx and what it loads warn of things that are theirs to mend.
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", "-m", "sphinx", "-q", "-E", "-b", "html",
+         "-c", SETTINGS, "-d", staged.parent / "site-doctrees", "-w", warnings,
+         "-D", f"html_static_path={staged / '_static'}", staged, out],
+        stdin=subprocess.DEVNULL, capture_output=True, text=True)
     wrong = [line for line in warnings.read_text().splitlines() if line.strip()]
-    if failed:
-        return wrong or ["Sphinx failed"]
+    if done.returncode:
+        return wrong + done.stderr.splitlines()[-20:] + ["Sphinx failed"]
     for name, path in pages(root).items():
         if path.suffix == ".ipynb" and "/exercises/" not in name:
             shutil.copy(path, out / f"{name}.ipynb")

@@ -139,13 +139,13 @@ def tree(caption: str, entries: list[str]) -> str:
     return f"\n```{{toctree}}\n:hidden:\n:caption: {caption}\n\n{lines}\n```\n"
 
 
-def contents(names: dict[str, Path]) -> str:
+def contents(names: dict[str, Path], api: bool) -> str:
     """What the front page carries for the menu at the left."""
     lessons = [f"{p.stem[:2]} {summary(json.loads(p.read_text()))['question']} <{name}>"
                for name, p in names.items() if re.match(r"notebooks/\d\d_", name)]
     teaching = ["For teachers <notebooks/course>"] * ("notebooks/course" in names)
     teaching += ["Exercises <notebooks/exercises/index>"] * any(exercise_titles(names))
-    reference = [f"{module} <api/{module}>" for module in PACKAGES]
+    reference = [f"{module} <api/{module}>" for module in PACKAGES if api]
     reference += ["Data <data/README>"] * ("data/README" in names)
     return "".join(tree(caption, entries) for caption, entries in
                    [("Lessons", lessons), ("Teaching", teaching), ("Reference", reference)]
@@ -194,7 +194,7 @@ def stage(out: Path, root: Path = ROOT, api: bool = True) -> dict[str, Path]:
         file.parent.mkdir(parents=True, exist_ok=True)
         if path.suffix == ".md":
             source = relinked(path.read_text(), name, path, root, out)
-            file.write_text(source + (contents(names) if name == "index" else ""))
+            file.write_text(source + (contents(names, api) if name == "index" else ""))
             continue
         notebook = nbformat.read(path, as_version=4)
         if "/exercises/" in name:

@@ -62,6 +62,10 @@ suppress_warnings = ["misc.highlighting_failure"]
 LITERAL = re.compile(r"(``.+?``|:\w+:`[^`]+`)")
 
 
+def escaped(found):
+    return "".join("\\" + sign for sign in found[0])
+
+
 def plain_bars(app, what, name, thing, options, lines):
     """Docstrings write |z| and **options as on paper; to Sphinx both are marks."""
     formula = None    # how far the lines of a formula are indented at least
@@ -69,11 +73,12 @@ def plain_bars(app, what, name, thing, options, lines):
         indent = len(line) - len(line.lstrip())
         if formula is not None and line.strip() and indent < formula:
             formula = None
-        if formula is None:
+        starts = line.rstrip().endswith("::") or ".. math::" in line
+        if formula is None and not starts:
             parts = LITERAL.split(line)
-            parts[::2] = [re.sub(r"(\||\*\*)", r"\\\1", part) for part in parts[::2]]
+            parts[::2] = [re.sub(r"\||\*\*", escaped, part) for part in parts[::2]]
             lines[i] = "".join(parts)
-        if line.rstrip().endswith(("::", ":: ")) or ".. math::" in line:
+        if starts:
             formula = indent + 1
 
 
