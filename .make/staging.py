@@ -167,6 +167,7 @@ def reference(module: str) -> str:
     loaded = importlib.import_module(module)
     body = [f"# {module}: {PACKAGES[module]}", "", "```{eval-rst}", f".. py:module:: {module}", "",
             *inspect.getdoc(loaded).splitlines(), ""]
+    described = []
     for name in loaded.__all__:
         thing = getattr(loaded, name)
         role = "class" if isinstance(thing, type) else "func"
@@ -176,10 +177,10 @@ def reference(module: str) -> str:
             first = inspect.getdoc(thing).split("\n\n")[0].replace("\n", " ")
             body.append(f"- :{role}:`vqlab.{name} <{home}.{name}>`: {first}")
         elif callable(thing):
-            body += ["", f".. auto{role.replace('func', 'function')}:: {module}.{name}", ""]
+            described += ["", f".. auto{role.replace('func', 'function')}:: {module}.{name}", ""]
         else:    # a table: its own docstring would be that of every dict
-            body += ["", f".. py:data:: {module}.{name}", f"   :value: {thing!r}", ""]
-    return "\n".join([*body, "```", ""])
+            described += ["", f".. py:data:: {module}.{name}", f"   :value: {thing!r}", ""]
+    return "\n".join([*body, *described, "```", ""])
 
 
 # --- all of it -----------------------------------------------------------------------------------

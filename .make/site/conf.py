@@ -4,6 +4,8 @@ import re
 import sys
 from pathlib import Path
 
+from sphinx.util.nodes import make_refnode
+
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from lessons import ROOT  # noqa: E402
 from readme import repository  # noqa: E402
@@ -45,7 +47,8 @@ if repository():
         "launch_buttons": {"binderhub_url": "https://mybinder.org"},
     }
 
-autodoc_default_options = {"members": True, "show-inheritance": False}
+autodoc_default_options = {"members": True}
+toc_object_entries_show_parents = "hide"
 autodoc_member_order = "bysource"
 autodoc_typehints = "signature"
 autodoc_typehints_format = "short"
@@ -82,6 +85,22 @@ def plain_bars(app, what, name, thing, options, lines):
             formula = indent + 1
 
 
+def passed_on(app, env, node, shown):
+    """A name that a package takes from one of its files is described under the package's name."""
+    if node.get("refdomain") != "py":
+        return None
+    python = env.get_domain("py")
+    target = node["reftarget"].lstrip(".").split(".")
+    fitting = [name for name in python.objects
+               if name.count(".") == 2 and name.split(".")[-1] == target[-1]]
+    same = [name for name in fitting if name.split(".")[:2] == target[:2]]
+    for name in (same or fitting)[:1]:
+        found = python.objects[name]
+        return make_refnode(app.builder, node["refdoc"], found.docname, found.node_id, shown, name)
+    return None
+
+
 def setup(app):
+    app.connect("missing-reference", passed_on)
     # Before napoleon, which adds marks of its own.
     app.connect("autodoc-process-docstring", plain_bars, priority=400)
