@@ -1,4 +1,4 @@
-"""Whether every link and every file that the built pages name is there, and none needs a network."""
+"""Whether all that the built pages link to and load is there, and nothing needs a network."""
 
 from collections.abc import Iterator
 from html.parser import HTMLParser

@@ -19,7 +19,7 @@ STAGED = ROOT / "build/site-source"
 
 
 def programs(static: Path) -> None:
-    """What pages load, once for the whole site: MathJax and plotly.js from their Python packages."""
+    """What pages load, once for the site: MathJax and plotly.js from their Python packages."""
     static.mkdir(parents=True, exist_ok=True)
     mathjax = importlib.util.find_spec("sphinx-mathjax-offline")
     plotly = importlib.util.find_spec("plotly")

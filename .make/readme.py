@@ -39,8 +39,8 @@ def badges() -> str:
     return (f"[![Binder](https://mybinder.org/badge_logo.svg)]({binder})\n"
             f"[![Colab](https://colab.research.google.com/assets/colab-badge.svg)]({colab})\n\n"
             "On Colab, run this in a cell before the first:\n\n```\n"
-            f"!git clone -q --depth 1 https://github.com/{found[1]} vqlab && pip install -q ./vqlab\n"
-            "%cd vqlab/notebooks\n```")
+            f"!git clone -q --depth 1 https://github.com/{found[1]} vqlab\n"
+            "!pip install -q ./vqlab\n%cd vqlab/notebooks\n```")
 
 
 def lessons() -> str:
@@ -83,7 +83,8 @@ def filled(readme: str) -> str:
         marks = re.compile(rf"(<!-- {name} -->\n).*?(<!-- end of {name} -->)", re.S)
         if not marks.search(readme):
             raise ValueError(f"README.md lacks the marks of the table of {name}")
-        readme = marks.sub(lambda found, text=content: found[1] + (text and text + "\n") + found[2], readme)
+        inside = content + "\n" if content else ""
+        readme = marks.sub(lambda found, text=inside: found[1] + text + found[2], readme)
     return readme
 
 

@@ -65,7 +65,8 @@ def figure(output: dict[str, Any], picture: str) -> str:
     moves = ' data-frames="yes"' if shown["frames"] else ""
     return (f'<figure class="moving"{moves}>'
             f'<img src="{picture}" alt="{html.escape(" ".join(title.split()), quote=True)}" '
-            f'width="{layout["width"]}" height="{layout["height"]}" loading="lazy">'
+            f'width="{layout.get("width", 700)}" height="{layout.get("height", 450)}" '
+            f'loading="lazy">'
             f'<script type="application/json">{inert}</script></figure>')
 
 
@@ -155,8 +156,8 @@ def contents(names: dict[str, Path], api: bool) -> str:
 def exercise_index(names: dict[str, Path]) -> str:
     listed = [f"{title} <{name.rsplit('/', 1)[-1]}>" for name, title in exercise_titles(names)]
     tree_of_them = "```{toctree}\n" + "\n".join(listed) + "\n```\n"
-    return ("# Exercises\n\nThey are shown as students get them, without solutions. `make assignment` "
-            "writes these files, and `make grade` marks what comes back.\n\n" + tree_of_them)
+    return ("# Exercises\n\nThey are shown as students get them, without solutions. "
+            "`make assignment` writes these files, and `make grade` marks what comes back.\n\n" + tree_of_them)
 
 
 def reference(module: str) -> str:

@@ -1,4 +1,4 @@
-"""Does the first lesson run where only this repository has been installed? Run by `make tryinstall`.
+"""Does the first lesson run where only this repository is installed? Run by `make tryinstall`.
 
     tryinstall.py [PIP-ARGUMENT …]      such as -c .constraints.txt
 

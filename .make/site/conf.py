@@ -40,6 +40,8 @@ html_theme_options = {
     "use_download_button": False,
     "home_page_in_toc": True,
     "show_toc_level": 2,
+    # A second bar at the top would come with a second button for the menu, and only one works.
+    "navbar_persistent": [],
 }
 if repository():
     html_theme_options |= {

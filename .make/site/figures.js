@@ -24,7 +24,7 @@ async function move(figure) {
   const { data, layout, frames } = JSON.parse(figure.querySelector("script").textContent);
   const stage = document.createElement("div");
   figure.append(stage);
-  await Plotly.newPlot(stage, data, layout, { displaylogo: false });
+  await Plotly.newPlot(stage, data, layout, { displaylogo: false, showSendToCloud: false });
   if (frames) await Plotly.addFrames(stage, frames);
   figure.querySelector("img")?.remove();
   figure.querySelector("button")?.remove();
@@ -33,12 +33,13 @@ async function move(figure) {
 }
 
 function fit(figure, stage, layout) {
-  const scale = Math.min(1, figure.clientWidth / layout.width);
+  const { width = 700, height = 450 } = layout;    // plotly's own, where a figure has none
+  const scale = Math.min(1, figure.clientWidth / width);
   const smaller = scale < 1 && scale > SMALLEST;
   stage.style.transform = smaller ? `scale(${scale})` : "";
-  stage.style.width = `${layout.width}px`;
+  stage.style.width = `${width}px`;
   figure.style.overflow = smaller ? "hidden" : "";
-  figure.style.height = smaller ? `${scale * layout.height}px` : "";
+  figure.style.height = smaller ? `${scale * height}px` : "";
 }
 
 function begin() {
