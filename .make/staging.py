@@ -157,7 +157,8 @@ def exercise_index(names: dict[str, Path]) -> str:
     listed = [f"{title} <{name.rsplit('/', 1)[-1]}>" for name, title in exercise_titles(names)]
     tree_of_them = "```{toctree}\n" + "\n".join(listed) + "\n```\n"
     return ("# Exercises\n\nThey are shown as students get them, without solutions. "
-            "`make assignment` writes these files, and `make grade` marks what comes back.\n\n" + tree_of_them)
+            "`make assignment` writes these files, and `make grade` marks what comes back.\n\n"
+            + tree_of_them)
 
 
 def reference(module: str) -> str:
