@@ -48,6 +48,13 @@ grade: $(VENV)/.has-test  ## mark FROM=folder/STUDENT/01_….ipynb into course/m
 slides: $(VENV)/.has-test  ## slides of lessons 00 and 02, to show and print, in course/slides
 	@$(PY) .make/slides.py $(ONLY)
 
+.PHONY: site tryinstall
+site: $(VENV)/.has-site  ## pages of all lessons, the course and the reference, in build/site
+	@OMP_NUM_THREADS=1 $(PY) .make/publish.py
+
+tryinstall:  ## as Colab would: clone, install into an empty environment, run the first lesson there
+	@$(if $(PYTHON),$(PYTHON),python3) .make/tryinstall.py $(ARGS)
+
 leaderboard: $(VENV)/.has-lab  ## run every method on every motion again, into data/ (ARGS="--seeds 2")
 	@OMP_NUM_THREADS=1 $(PY) -m vqlab.leaderboard $(ARGS)
 
@@ -73,19 +80,19 @@ $(VENV)/.has-lab: $(RECIPE) | $(PY)
 	@PYTHON="$(PYTHON)" sh .make/setup.sh $(VENV) train && touch $@
 
 $(VENV)/.has-test: $(RECIPE) | $(PY)
-	@PYTHON="$(PYTHON)" sh .make/setup.sh $(VENV) test,train,course && touch $@ $(VENV)/.has-lab
+	@PYTHON="$(PYTHON)" sh .make/setup.sh $(VENV) test,train,course,site && touch $@ $(VENV)/.has-lab $(VENV)/.has-site
 
 $(VENV)/.has-bench: $(RECIPE) | $(PY)
-	@PYTHON="$(PYTHON)" sh .make/setup.sh $(VENV) test,train,course,bench && touch $@ $(VENV)/.has-test
+	@PYTHON="$(PYTHON)" sh .make/setup.sh $(VENV) test,train,course,site,bench && touch $@ $(VENV)/.has-test
 
 $(VENV)/.has-authoring: $(RECIPE) | $(PY)
-	@PYTHON="$(PYTHON)" sh .make/setup.sh $(VENV) test,train,course,authoring && touch $@ $(VENV)/.has-test
+	@PYTHON="$(PYTHON)" sh .make/setup.sh $(VENV) test,train,course,site,authoring && touch $@ $(VENV)/.has-test
 
 $(VENV)/.has-app: $(RECIPE) | $(PY)
 	@PYTHON="$(PYTHON)" sh .make/setup.sh $(VENV) train,app && touch $@ $(VENV)/.has-lab
 
 $(VENV)/.has-site: $(RECIPE) | $(PY)
-	@PYTHON="$(PYTHON)" sh .make/setup.sh $(VENV) train,site && touch $@ $(VENV)/.has-lab
+	@PYTHON="$(PYTHON)" sh .make/setup.sh $(VENV) train,course,site && touch $@ $(VENV)/.has-lab
 
 # Missing when there is no venv yet, or when the Python it was made with is gone.
 $(PY):

@@ -6,6 +6,7 @@ a test fails while a table differs from what is made here.
 
 import json
 import re
+import tomllib
 from collections.abc import Iterable
 
 from lessons import ROOT, lesson_paths
@@ -19,6 +20,27 @@ def row(cells: Iterable[str]) -> str:
 
 def table(head: list[str], rows: Iterable[list[str]], rule: str = "---") -> str:
     return "\n".join([row(head), row(["---"] + [rule] * (len(head) - 1)), *map(row, rows)])
+
+
+def repository() -> str:
+    """The public address that pyproject.toml names; empty while it names none."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    return str(project.get("urls", {}).get("Repository", "")).rstrip("/")
+
+
+def badges() -> str:
+    """Links that open the lessons on Binder and Colab, where the address is on GitHub."""
+    found = re.fullmatch(r"https://github\.com/([\w.-]+/[\w.-]+?)(?:\.git)?", repository())
+    if not found:
+        return ""
+    first = f"notebooks/{lesson_paths()[0].name}"
+    binder = f"https://mybinder.org/v2/gh/{found[1]}/HEAD?urlpath=lab/tree/{first}"
+    colab = f"https://colab.research.google.com/github/{found[1]}/blob/HEAD/{first}"
+    return (f"[![Binder](https://mybinder.org/badge_logo.svg)]({binder})\n"
+            f"[![Colab](https://colab.research.google.com/assets/colab-badge.svg)]({colab})\n\n"
+            "On Colab, run this in a cell before the first:\n\n```\n"
+            f"!git clone -q --depth 1 https://github.com/{found[1]} vqlab\n"
+            "!pip install -q ./vqlab\n%cd vqlab/notebooks\n```")
 
 
 def lessons() -> str:
@@ -56,12 +78,13 @@ def filled(readme: str) -> str:
     Raises:
         ValueError: a table's marks are missing.
     """
-    tables = {"lessons": lessons, "methods": methods, "costs": costs}
+    tables = {"badges": badges, "lessons": lessons, "methods": methods, "costs": costs}
     for name, content in ((name, make()) for name, make in tables.items()):
         marks = re.compile(rf"(<!-- {name} -->\n).*?(<!-- end of {name} -->)", re.S)
         if not marks.search(readme):
             raise ValueError(f"README.md lacks the marks of the table of {name}")
-        readme = marks.sub(lambda found, text=content: found[1] + text + "\n" + found[2], readme)
+        inside = content + "\n" if content else ""
+        readme = marks.sub(lambda found, text=inside: found[1] + text + found[2], readme)
     return readme
 
 

@@ -90,6 +90,19 @@ def test_conda_takes_a_supported_python_from_one_channel():
     assert {"pip": ["-e ."]} in content["dependencies"]
 
 
+def test_binder_reads_that_file():
+    # Binder's builder takes the first of these that it finds, and looks into no other folder then.
+    before = ["binder", ".binder", "Dockerfile"]
+    assert [name for name in before if (ROOT / name).exists()] == []
+    content = yaml.safe_load((ROOT / "environment.yml").read_text())
+    python = tuple(map(int, str(conda_packages()["python"]).removeprefix("==").split(".")))
+    assert (3, 7) <= python <= (3, 14), "Binder's builder has no such Python"
+    # The one pip part is this folder, which has to be one that pip can install.
+    pip = [part["pip"] for part in content["dependencies"] if isinstance(part, dict)]
+    assert pip == [["-e ."]] and (ROOT / "pyproject.toml").exists()
+    assert "pip" in content["dependencies"]
+
+
 @pytest.mark.parametrize("needed", [*RUNTIME, *(r for e in EXTRAS.values() for r in e)],
                          ids=lambda r: r.name)
 def test_the_lock_lies_within_the_ranges(needed):
