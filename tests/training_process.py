@@ -71,12 +71,7 @@ def start(words, folder, environment=None, done="final.pt"):
     Path(folder).mkdir(exist_ok=True)
     args = (words, str(folder), environment or {}, done)
     process = context.Process(target=work, args=args)
-    # Whoever is first starts the one fork server: as a sweep would, deaf to Ctrl-C.
-    mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-    try:
-        process.start()
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+    process.start()
     return process
 
 
