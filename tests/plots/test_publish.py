@@ -8,9 +8,10 @@ import numpy as np
 import plotly.io as pio
 import pytest
 from PIL import Image
+from sklearn.datasets import load_sample_image
 
-from vqlab.plots import animate_cloud, usage_curves
-from vqlab.plots.publish import PNG_BYTES, PlotlyAndPng, png, stored_bytes
+from vqlab.plots import animate_cloud, image_grid, usage_curves
+from vqlab.plots.publish import PICTURE_BYTES, PNG_BYTES, PlotlyAndPng, png, stored_bytes
 from vqlab.plots.theme import METHOD_COLORS
 
 
@@ -31,10 +32,27 @@ def test_without_a_picture_only_the_json_is_stored(make_run):
     assert "vqlab" in pio.renderers
 
 
-@pytest.mark.skipif(
+chromium = pytest.mark.skipif(
     not any(map(shutil.which, ("chromium", "google-chrome", "chrome", "chromium-browser"))),
     reason="no Chromium on this machine",
 )
+
+
+@chromium
+def test_photographs_keep_their_colours():
+    pytest.importorskip("kaleido")
+    photos = {n: load_sample_image(f"{n}.jpg")[None, 100:292, 96:352] for n in ("china", "flower")}
+    figure = image_grid(photos, side=512)
+    whole = pio.to_image(figure, "png", scale=1)
+    data = png(figure)
+    assert len(data) <= PICTURE_BYTES
+    true, seen = (
+        np.asarray(Image.open(io.BytesIO(d)).convert("RGB"), dtype=float) for d in (whole, data)
+    )
+    assert np.quantile(abs(true - seen).max(-1), 0.99) < 21  # 60 kB: 24
+
+
+@chromium
 def test_the_picture_is_small_true_in_colour_and_as_large_as_the_figure(make_run):
     pytest.importorskip("kaleido")  # only authors have it
     figure = animate_cloud(make_run(shrink=0.1), title="A film")

@@ -122,14 +122,23 @@ def live(monitor: CodebookMonitor, name: str, seconds: float = 1.0) -> Any:
     Returns:
         FigureWidget or Figure.
     Raises:
-        ValueError: less than a second; outside a notebook, no step seen yet.
+        ValueError: less than a second; outside a notebook or without anywidget, no step seen yet.
     """
     if not _in_notebook():
-        return monitor.figure(name)
+        return _present(monitor, name, "this is no notebook")
     try:
         return Live(monitor, name, seconds).widget
-    except ImportError:  # anywidget is missing
-        return monitor.figure(name)
+    except ImportError:
+        return _present(monitor, name, "anywidget is missing")
+
+
+def _present(monitor: CodebookMonitor, name: str, why: str) -> go.Figure:
+    if not any(watch.steps for watch in monitor.watched):
+        raise ValueError(
+            f"show() cannot follow the training here ({why}), and no training step was seen that "
+            "could be drawn: call it after the first steps"
+        )
+    return monitor.figure(name)
 
 
 def _in_notebook() -> bool:

@@ -37,18 +37,17 @@ class Evidence:
     latent is outside.
 
     Attributes:
-        size: K. per_step: latents a step. window: W in steps.
-        alive, missing: codes chosen in the window, and the others.
-        ceiling: the share that a user of all codes alike would reach in it.
-        at_once: codes in use in one frame.
+        size: K. per_step: latents a step. window: W in steps. alive, missing: codes chosen in the
+            window, and the others. ceiling: the share that a user of all codes alike would reach in
+            it. at_once: codes in use in one frame.
         stillborn, left, shrunk, merged: (K,) codes by what their record shows; merged ones may be
             in use, the others are silent. stuck: stillborn ones in the crowd where they began.
         outside_first: (K,) outside in the first frame. chance: the share of codes that equal use
             would have left unseen until then.
         gap_first, gap_last: median distance of stillborn (first frame) and of left codes (last) to
             the nearest latent. reach_first, reach_last: of the latents.
-        crowding: the codes' spacing over the latents', first frame.
-        spacing_last: of the latents. pair_gap: median distance of merged codes to the next one.
+        crowding: the codes' spacing over the latents', first frame. spacing_last: of the latents.
+            pair_gap: median distance of merged codes to the next one.
         travelled: way from the first frame to the last, in spacings. went: the median way since the
             left codes were last used, in spacings then, their own or the latents'.
         spread_ratio: spread of the latents, over its peak. narrower, codes_narrower: median spread
@@ -96,7 +95,6 @@ def evidence(run: Run) -> Evidence:
     window, per_step = window_of(run)
     silent = steps[-1] - (run.last_hit[-1] + 1) >= window
     alive = int((~silent).sum())
-
     first, last = (_cloud(run, frame) for frame in (0, -1))
     gap_first, gap_last = (_nearest(run.codes[f], z) for f, z in ((0, first), (-1, last)))
     reach_first, reach_last = (float(np.quantile(_own(z), 0.95)) for z in (first, last))
@@ -126,9 +124,8 @@ def evidence(run: Run) -> Evidence:
     spacings = ((1, spacing_first), (-1, spacing_last))
     lags = [_median(run.lag[f]) / max(s, 1e-30) for f, s in spacings]
     return Evidence(
-        size=size, per_step=per_step, window=window, alive=alive,
-        missing=size - alive, ceiling=ceiling(size, int(per_step * window)),
-        at_once=int((run.counts[-1] > 0).sum()),
+        size=size, per_step=per_step, window=window, alive=alive, missing=size - alive,
+        ceiling=ceiling(size, int(per_step * window)), at_once=int((run.counts[-1] > 0).sum()),
         stillborn=stillborn, stuck=silent & stuck, left=left, shrunk=shrunk, merged=merged,
         outside_first=outside, chance=1 - ceiling(size, int(looks)),
         gap_first=_median(gap_first[stillborn]), gap_last=_median(gap_last[left | shrunk]),

@@ -22,9 +22,10 @@ from plotly.io.base_renderers import MimetypeRenderer
 from vqlab.plots.theme import DEAD, INK, LATENTS, METHOD_COLORS
 
 PNG_BYTES = 60_000
+PICTURE_BYTES = 140_000  # of a figure that shows pictures: few colours make false ones of a photo
 
 
-def png(figure: go.Figure | dict[str, Any], limit: int = PNG_BYTES) -> bytes:
+def png(figure: go.Figure | dict[str, Any], limit: int | None = None) -> bytes:
     """The figure's first frame as a PNG, one pixel for each pixel of the figure.
 
     JupyterLab shows the PNG until the mouse is over it, and then the figure in its place: both have
@@ -32,7 +33,8 @@ def png(figure: go.Figure | dict[str, Any], limit: int = PNG_BYTES) -> bytes:
 
     Args:
         figure: a figure, or its dictionary.
-        limit: bytes to stay under, if 16 colours can do it.
+        limit: bytes to stay under, if 16 colours can do it; None takes ``PNG_BYTES``, or
+            ``PICTURE_BYTES`` where the figure shows pictures.
 
     Returns:
         The file's bytes.
@@ -44,6 +46,9 @@ def png(figure: go.Figure | dict[str, Any], limit: int = PNG_BYTES) -> bytes:
     logging.getLogger("choreographer").setLevel(logging.CRITICAL)
     still = go.Figure(figure, skip_invalid=True) if isinstance(figure, dict) else go.Figure(figure)
     still.frames = ()
+    if limit is None:
+        pictures = still.layout.images or any(trace.type == "image" for trace in still.data)
+        limit = PICTURE_BYTES if pictures else PNG_BYTES
     with Image.open(io.BytesIO(still.to_image("png", scale=1))) as image:
         flat = image.convert("RGB")
     data = b""
@@ -58,7 +63,8 @@ def png(figure: go.Figure | dict[str, Any], limit: int = PNG_BYTES) -> bytes:
 
 def _reduced(image: Image.Image, colors: int) -> Image.Image:
     """The image with few colours, among which the ones that carry meaning are exact."""
-    own = image.quantize(colors, method=Image.Quantize.MEDIANCUT).getpalette() or []
+    cut = image.quantize(colors, method=Image.Quantize.MEDIANCUT, kmeans=1)
+    own = cut.getpalette() or []
     exact = [*METHOD_COLORS.values(), INK, LATENTS, str(DEAD["color"]), "#FFFFFF"]
     palette = Image.new("P", (1, 1))
     palette.putpalette(
