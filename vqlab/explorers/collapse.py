@@ -9,12 +9,13 @@ from typing import Any
 from vqlab.drift.run import Run
 from vqlab.drift.simulate import simulate
 from vqlab.explorers import setting
-from vqlab.explorers.setting import CHOICES, PRESETS
+from vqlab.explorers.setting import CHOICES, DEFAULT, PRESETS
 from vqlab.explorers.stage import AGAIN, FIRST, Explorer, ipywidgets
 from vqlab.measure.distortion import kmeans_optimum
 from vqlab.plots.microscope import NARROW, microscope
 
 WIDE = {"seed": {"wide": "110px"}, "steps": {"wide": "130px"}, "rate": {"wide": "150px"}}
+FOLDED = ("source", "rate", "bandwidth", "start", "steps", "view")
 LOOKS = 5  # moments at which k-means is computed beside a run
 
 
@@ -109,12 +110,15 @@ class CollapseExplorer(Explorer):
             layout={"width": "200px", "margin": "2px 10px 2px 0"},
         )  # fmt: skip
         self.controls["share"].observe(self._turned, names="value")
+        self.fold(*FOLDED, "share")
         self._enable()
 
     def _enable(self) -> None:
         if not self.controls:
             return
         name = self.settings["method"]
+        if any(self.settings.get(k, DEFAULT.get(k)) != DEFAULT.get(k) for k in FOLDED):
+            self.controls["more"].value = True  # what differs is seen
         self.controls["bandwidth"].disabled = not setting.takes(name, "bandwidth")
         self.controls["start"].disabled = not setting.takes(name, "start")
         self.controls["speed"].disabled = self.settings["motion"] == "stationary"
@@ -226,7 +230,9 @@ class CollapseExplorer(Explorer):
         )  # fmt: skip
         if self.stage is not None and not self._closed:
             self.stage.code, self.stage.text = self.code, self.text
-        self.draw(scene, version, start=self._start, **more)
+        alive = (run.counts > 0).sum(1)
+        self.draw(scene, version, start=self._start, **more,
+                  ask={"of": run.codebook_size, "truth": int(alive[-1])})  # fmt: skip
 
     def _title(self) -> str:
         s = self.settings

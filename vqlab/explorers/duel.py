@@ -56,6 +56,7 @@ class DuelExplorer(Explorer):
                 self.choice(name, options, self.settings[name], slider, **WIDE.get(name, {}))
             views = [("fixed axes", "world"), ("lens", "lens")]
             self.choice("view", views, "world", wide="160px")
+            self.fold("source", "start", "steps", "view")
         self.now()
         if not self.runs:
             raise ValueError(self.message)

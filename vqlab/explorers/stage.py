@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import html
 import os
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from functools import lru_cache
-from pathlib import Path
 from typing import Any
 
 import pandas  # noqa: F401  plotly and scikit-learn load it when first used, each in a thread here
@@ -16,8 +17,7 @@ import plotly.graph_objects as go
 import sklearn.cluster  # noqa: F401
 
 from vqlab.explorers.output import Output
-from vqlab.plots import scene as _scene
-from vqlab.plots.scene import Scene
+from vqlab.plots.scene import Scene, script
 
 try:
     import anywidget
@@ -26,6 +26,7 @@ try:
 except ImportError:  # an explorer is then its figure alone
     anywidget = ipywidgets = None  # type: ignore[assignment]
 
+SETTLED = 1.0  # seconds after a display until the kernel may be busy again
 FIRST, AGAIN = 0.25, 0.5  # seconds until an unfinished run is drawn, and between two drawings
 
 if anywidget is not None:
@@ -33,7 +34,7 @@ if anywidget is not None:
     class Stage(anywidget.AnyWidget):
         """A scene in the browser; play, scrub and drag there, without the kernel."""
 
-        _esm = Path(_scene.__file__).with_name("stage.js").read_text(encoding="utf-8")
+        _esm = script()
         scene = traitlets.Dict().tag(sync=True)
         frame = traitlets.Int(0).tag(sync=True)
         code = traitlets.Unicode("").tag(sync=True)
@@ -249,6 +250,23 @@ class Explorer:
         self.controls[name] = control
         return control
 
+    def fold(self, *names: str) -> None:
+        """Puts controls that are seldom wanted behind a button, last in the row."""
+        button = ipywidgets.ToggleButton(
+            description="more",
+            tooltip="all settings",
+            layout={"width": "70px", "margin": "2px 10px 2px 0"},
+        )
+        folded = {name: self.controls.pop(name) for name in names}
+        self.controls |= {"more": button, **folded}
+
+        def show(_: Any) -> None:
+            for control in folded.values():
+                control.layout.display = "" if button.value else "none"
+
+        button.observe(show, names="value")
+        show(None)
+
     def turned(self, name: str, value: Any) -> None:
         """A control has a new value."""
         self.ask()
@@ -291,4 +309,6 @@ class Explorer:
             return
         Output().show(self.page(), widget)
         if widget is not None:
-            warm_up()
+            with suppress(RuntimeError):  # no loop: nobody is there to turn a knob
+                # After the cell, so that neither the next one nor the first drawing waits for it.
+                asyncio.get_running_loop().call_later(SETTLED, warm_up)

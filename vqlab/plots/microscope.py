@@ -224,7 +224,8 @@ class _Sheet:
         for values, color, dash in lines:
             line = {"color": color, "width": 2.5, "dash": dash}
             shown = np.where(np.isfinite(values), values, np.nan)
-            self.add(mode="lines", line=line, x=np.float32(self.steps), y=np.float32(shown), **axes)
+            self.add(mode="lines", line=line, x=np.float32(self.steps), y=np.float32(shown),
+                     meta={"over": "steps"}, **axes)  # fmt: skip
             self.add(mode="markers", marker={"color": color, "size": 9}, **axes,
                      x=np.float32(self.steps[:, None]), y=np.float32(shown[:, None]))  # fmt: skip
         return axes
