@@ -116,7 +116,7 @@ function render({ model, el }) {
     slider.value = frame;
     const names = picture.names;
     if (names.length) { label.textContent = `step ${names[frame]} of ${names[last()]}${picture.partial ? " …" : ""}`; slider.setAttribute("aria-valuetext", label.textContent); }
-    playButton.textContent = playing ? "⏸" : "▶";
+    playButton.textContent = playing ? "❚❚" : "▶";
     root.dataset.frame = frame; root.dataset.ms = (performance.now() - begin).toFixed(2);
     root.dataset.painted = 1 + +(root.dataset.painted || 0);
   };
@@ -126,11 +126,11 @@ function render({ model, el }) {
   const alive = (act) => {
     try {
       act();
-      lost.hidden = true;
+      lost.hidden = !root.closest(".jupyter-widgets-disconnected");    // so its manager marks it
     } catch { lost.hidden = false; }
     return lost.hidden;
   };
-  const check = () => alive(() => model.send({ kind: "alive" }));
+  const check = () => setTimeout(alive, 0, () => {});    // after the manager has marked it
   const go = (to, byHand) => {
     if (!picture) return;
     if (byHand) playing = false;
