@@ -18,7 +18,7 @@ from vqlab.plots.scene import Scene
 from vqlab.quantizers import Attraction
 
 SIZE = 16
-SHARED = 0.7  # of its size, so that two pictures share a screen
+ABOVE, BELOW = 0.7, 0.6  # of their size: two pictures share a screen
 BANDWIDTHS = (0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0, 100.0)
 STRENGTHS = (0.0, 0.04, 0.16, 0.5, 1.0, 2.0, 4.0)
 
@@ -92,8 +92,8 @@ class KernelExplorer(Explorer):
             if trace.meta:
                 trace.meta = {"drag": "latent", "live": True}
         wide = self.width >= NARROW
-        most = SHARED if wide else 1
-        self.draw(Scene.of(brief(figure) if wide else stacked(figure)), version, most=most)
+        above, below_most = (ABOVE, BELOW) if wide else (1, 1)
+        self.draw(Scene.of(brief(figure) if wide else stacked(figure)), version, most=above)
         if version == 1:
             return
         key = self.bandwidth, self.strength, self.seed
@@ -111,7 +111,7 @@ class KernelExplorer(Explorer):
         long = " after 400 full steps" if wide else ""
         below.update_layout(title_text=f"At rest{long}: {self.bias:.2f} × k-means")
         if self.below is not None:
-            self.draw(Scene.of(below), version, self.below, most=most)
+            self.draw(Scene.of(below), version, self.below, most=below_most)
 
     def screen(self) -> list[Any]:
         """The kernel above, the fixed point below."""
