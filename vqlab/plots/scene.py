@@ -21,7 +21,7 @@ from vqlab.plots.inputs import Array
 from vqlab.plots.voronoi import as_paths, cell_edges
 
 MOVING = ("x", "y")
-SCRIPTS = ("ink", "plane", "traces", "picture", "hand")  # each builds on those before
+SCRIPTS = ("ink", "plane", "traces", "picture", "guess", "hand")  # each builds on those before
 
 
 

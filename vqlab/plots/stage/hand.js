@@ -62,44 +62,16 @@ function render({ model, el }) {
     show();
     return () => model.off("change:" + name, show);
   };
-  // Predict, then reveal: a number before the film, the truth at its end.
-  const line = document.createElement("div"), lost = document.createElement("div");
-  line.className = "vq-line"; lost.className = "vq-lost"; lost.hidden = line.hidden = true;
-  lost.textContent = LOST; lost.setAttribute("role", "status"); line.setAttribute("role", "status");
-  const guess = document.createElement("input");
-  guess.type = "number"; guess.min = 0; guess.setAttribute("aria-label", "your guess");
-  let predicts = false, said = null;
-  const asking = () => predicts && picture?.ask && said === null;
-  const ask = () => {
-    said = null; guess.value = "";
-    line.hidden = !predicts || !picture?.ask;
-    if (line.hidden) return;
-    guess.max = picture.ask.of;
-    line.replaceChildren(`How many of ${picture.ask.of} codes will be in use at the end?`, guess, "Enter plays.");
-  };
-  const tellTruth = () => {
-    if (said === null || !predicts || picture.partial || frame < last()) return;
-    line.replaceChildren(`You said ${said} of ${picture.ask.of}. It is ${picture.ask.truth}.`);
-  };
-  guess.onkeydown = (e) => {
-    e.stopPropagation();
-    if (e.key !== "Enter" || guess.value === "" || !guess.checkValidity()) return;
-    said = +guess.value;
-    line.replaceChildren(`You said ${said} of ${picture.ask.of}.`);
-    root.focus({ preventScroll: true });
-    play(true);
-  };
-  const predict = button("predict", "guess first, then play", () => {
-    predicts = !predicts;
-    predict.setAttribute("aria-pressed", predicts);
-    if (predicts) go(0, true);
-    ask(); later();
-    if (predicts) guess.focus({ preventScroll: true });
+  const lost = document.createElement("div");
+  lost.className = "vq-lost"; lost.hidden = true;
+  lost.textContent = LOST; lost.setAttribute("role", "status");
+  const bet = guessing({
+    picture: () => picture, ended: () => frame >= last(), start: () => go(0, true), later: () => later(),
+    play: () => { root.focus({ preventScroll: true }); play(true); },
+    predict: (act) => button("predict", "guess first, then play", act),
   });
-  predict.style.cssText = `padding:0 10px;font-size:${SMALL}px`;
-  predict.setAttribute("aria-pressed", false);
   const copies = [copy("copy as code", "code"), copy("share", "text")];
-  root.append(style, canvas, bar, line, lost);
+  root.append(style, canvas, bar, bet.line, lost);
   el.append(root);
 
   const paint = () => {
@@ -110,9 +82,9 @@ function render({ model, el }) {
     if (canvas.width !== w || canvas.height !== h) { canvas.width = w; canvas.height = h; }
     canvas.style.width = picture.w * picture.shrink + "px"; canvas.style.height = picture.h * picture.shrink + "px";
     g.setTransform(ratio, 0, 0, ratio, 0, 0);
-    picture.veiled = predicts && !!picture.ask && (said === null || frame < last() || picture.partial);
+    picture.veiled = bet.veils();
     picture.draw(g, frame);
-    tellTruth();
+    bet.answer();
     slider.value = frame;
     const names = picture.names;
     if (names.length) { label.textContent = `step ${names[frame]} of ${names[last()]}${picture.partial ? " …" : ""}`; slider.setAttribute("aria-valuetext", label.textContent); }
@@ -134,7 +106,7 @@ function render({ model, el }) {
   const go = (to, byHand) => {
     if (!picture) return;
     if (byHand) playing = false;
-    if (asking() && to > 0) { to = 0; playing = false; guess.focus({ preventScroll: true }); }
+    if (to > 0 && bet.waits()) { to = 0; playing = false; }
     frame = Math.max(0, Math.min(last(), to));
     later();
     clearTimeout(told);
@@ -151,8 +123,7 @@ function render({ model, el }) {
     tick = requestAnimationFrame(loop);
   };
   const play = (yes) => {
-    if (yes && asking()) guess.focus({ preventScroll: true });
-    playing = yes && picture && last() > 0 && !asking();
+    playing = yes && picture && last() > 0 && !bet.waits();
     if (playing) {
       if (frame >= last() && !picture.partial) frame = 0;
       from = frame; since = performance.now();
@@ -187,8 +158,7 @@ function render({ model, el }) {
       if (hold.to) picture.moved[t.i + ":" + hold.k] = hold.to;
     }
     const same = before && before.version === scene.version;
-    predict.style.display = picture.ask ? "" : "none";
-    if (!same && predicts && scene.start !== "keep") { frame = 0; playing = false; ask(); }
+    if (bet.load(!same && scene.start !== "keep")) { frame = 0; playing = false; }
     else if (scene.start === "play" && !same) { frame = 0; play(true); }
     else if (!same) { frame = scene.start === "keep" ? Math.min(frame, last()) : Math.min(last(), scene.start ?? last()); if (playing) { from = frame; since = performance.now(); } }
     frame = Math.max(0, Math.min(frame, last()));
