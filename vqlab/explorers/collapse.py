@@ -9,9 +9,9 @@ from typing import Any
 from vqlab.drift.run import Run
 from vqlab.drift.simulate import simulate
 from vqlab.explorers import setting
+from vqlab.explorers.optimum import beside
 from vqlab.explorers.setting import CHOICES, DEFAULT, PRESETS
 from vqlab.explorers.stage import AGAIN, FIRST, Explorer, ipywidgets
-from vqlab.measure.distortion import kmeans_optimum
 from vqlab.plots.microscope import NARROW, microscope
 
 WIDE = {"seed": {"wide": "110px"}, "steps": {"wide": "130px"}, "rate": {"wide": "150px"}}
@@ -186,7 +186,7 @@ class CollapseExplorer(Explorer):
         if self.stage is None or version == 1:
             return
         if not self._optimum:
-            self._optimum = self._beside(version)
+            self._optimum = beside(self.run, LOOKS, lambda: self.check(version))
             self._put(self.run, version)
 
     def _back(self, version: int) -> None:
@@ -210,15 +210,6 @@ class CollapseExplorer(Explorer):
                 due = time.monotonic() + AGAIN
 
         return watch
-
-    def _beside(self, version: int) -> dict[int, float]:
-        """K-means' distortion at a few steps."""
-        run, out = self.run, {}
-        for frame in [int(i * (len(run.steps) - 1) / (LOOKS - 1)) for i in range(LOOKS)]:
-            self.check(version)
-            z = run.latents[frame].astype(float)
-            out[int(run.steps[frame])] = kmeans_optimum(z, run.codebook_size, n_init=1)[0]
-        return out
 
     def _put(self, run: Run, version: int, **more: Any) -> None:
         can = self.view == "world"

@@ -1,20 +1,6 @@
 // Play, step, scrub and drag.
 
 const FILM = 6000;    // milliseconds that a whole film takes
-const STYLE = `
-.vq-stage{outline:none;max-width:100%;overflow-x:auto;font:${SMALL}px ${FONT};color:${INK};background:white;padding:2px}
-.vq-stage:focus-visible{box-shadow:0 0 0 2px #0072B2}
-.vq-stage canvas{display:block;touch-action:none}
-.vq-bar{display:flex;flex-wrap:wrap;gap:6px;align-items:center;margin:2px 8px 4px}
-.vq-bar button{font:${SIZE}px ${FONT};min-width:38px;height:32px;border:1px solid #9aa5b1;border-radius:5px;
- background:white;color:${INK};cursor:pointer}
-.vq-bar button:hover{background:#eef3f7}
-.vq-bar input{flex:1 1 140px;min-width:90px;accent-color:#0072B2}
-.vq-bar button[aria-pressed=true]{background:#d9ebf7;border-color:#0072B2}
-.vq-bar span{font-variant-numeric:tabular-nums;min-width:9em}
-.vq-line{margin:2px 8px 6px;font-size:${SIZE}px}
-.vq-line input{font:${SIZE}px ${FONT};width:5em;height:28px;margin:0 6px;box-sizing:border-box}
-.vq-lost{margin:2px 8px 6px;padding:4px 10px;border-left:5px solid #D55E00;background:#fdf1ea;font-size:${SIZE}px}`;
 const LOST = "The kernel behind these controls is gone: run the cell again for new runs. Play and scrub still work.";
 
 function render({ model, el }) {

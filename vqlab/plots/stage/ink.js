@@ -6,6 +6,20 @@ const SIZE = 16, SMALL = 14;
 const DASH = { solid: [], dash: [9, 6], dot: [2, 4], dashdot: [9, 5, 2, 5], longdash: [14, 6] };
 const CIVIDIS = ["#00224e", "#123570", "#3b496c", "#575d6d", "#707173", "#8a8678", "#a59c74", "#c3b369",
   "#e1cc55", "#fee838"].map((c, i, all) => [i / (all.length - 1), c]);
+const STYLE = `
+.vq-stage{outline:none;max-width:100%;overflow-x:auto;font:${SMALL}px ${FONT};color:${INK};background:white;padding:2px}
+.vq-stage:focus-visible{box-shadow:0 0 0 2px #0072B2}
+.vq-stage canvas{display:block;touch-action:none}
+.vq-bar{display:flex;flex-wrap:wrap;gap:6px;align-items:center;margin:2px 8px 4px}
+.vq-bar button{font:${SIZE}px ${FONT};min-width:38px;height:32px;border:1px solid #9aa5b1;border-radius:5px;
+ background:white;color:${INK};cursor:pointer}
+.vq-bar button:hover{background:#eef3f7}
+.vq-bar input{flex:1 1 140px;min-width:90px;accent-color:#0072B2}
+.vq-bar button[aria-pressed=true]{background:#d9ebf7;border-color:#0072B2}
+.vq-bar span{font-variant-numeric:tabular-nums;min-width:9em}
+.vq-line{margin:2px 8px 6px;font-size:${SIZE}px}
+.vq-line input{font:${SIZE}px ${FONT};width:5em;height:28px;margin:0 6px;box-sizing:border-box}
+.vq-lost{margin:2px 8px 6px;padding:4px 10px;border-left:5px solid #D55E00;background:#fdf1ea;font-size:${SIZE}px}`;
 
 function numbers(value) {    // a packed array -> {rows, cols, data}, a plain list likewise
   if (value == null) return { rows: 1, cols: 0, data: [] };
