@@ -7,7 +7,7 @@ const DASH = { solid: [], dash: [9, 6], dot: [2, 4], dashdot: [9, 5, 2, 5], long
 const CIVIDIS = ["#00224e", "#123570", "#3b496c", "#575d6d", "#707173", "#8a8678", "#a59c74", "#c3b369",
   "#e1cc55", "#fee838"].map((c, i, all) => [i / (all.length - 1), c]);
 const STYLE = `
-.vq-stage{outline:none;max-width:100%;overflow-x:auto;font:${SMALL}px ${FONT};color:${INK};background:white;padding:2px}
+.vq-stage{outline:none;color-scheme:light;max-width:100%;overflow-x:auto;font:${SMALL}px ${FONT};color:${INK};background:white;padding:2px}
 .vq-stage:focus-visible{box-shadow:0 0 0 2px #0072B2}
 .vq-stage canvas{display:block;touch-action:none}
 .vq-bar{display:flex;flex-wrap:wrap;gap:6px;align-items:center;margin:2px 8px 4px}
