@@ -7,13 +7,12 @@ import json
 import os
 import shutil
 import time
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from vqlab.explorers import collapse_explorer
-from vqlab.plots import scene
+from vqlab.plots.scene import script
 
 PAGE = """async ([code, scene]) => {
   const walk = v => {
@@ -92,7 +91,7 @@ def scrubbing() -> np.ndarray | None:
         return None
     explorer = collapse_explorer()
     explorer.wait()
-    code = Path(scene.__file__).with_name("stage.js").read_text(encoding="utf-8")
+    code = script()
 
     def plain(value: Any) -> Any:
         if isinstance(value, memoryview):

@@ -1,4 +1,4 @@
-"""All explorers in one notebook, in a real browser: click, drag, scrub, play, at two widths."""
+"""All explorers in one notebook, in a real browser: click, drag, scrub, play, guess, restart."""
 
 import os
 import time
@@ -26,6 +26,8 @@ READY = """() => {
   const widget = window.jupyterapp?.shell?.currentWidget;
   return widget?.sessionContext?.session?.kernel?.status === 'idle' && widget.context.isReady;
 }"""
+RUN = "() => {{ window.jupyterapp.commands.execute('{}'); }}"
+KERNEL = "() => window.jupyterapp.shell.currentWidget.sessionContext.session.kernel"
 # JupyterLab draws only the cells in view unless it is told to draw them all.
 ALL = ("() => { const n = window.jupyterapp.shell.currentWidget.content;"
        " n.notebookConfig = {...n.notebookConfig, windowingMode: 'none'}; }")  # fmt: skip
@@ -87,9 +89,9 @@ def shoot(page, width):
 
 def test_explorers_answer_the_hand(browser, lab, tmp_path):
     path = tmp_path / "explorers.ipynb"
-    kernel = {"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}}
+    python = {"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}}
     cells = [new_code_cell(cell) for cell in CELLS]
-    nbformat.write(new_notebook(cells=cells, metadata=kernel), path)
+    nbformat.write(new_notebook(cells=cells, metadata=python), path)
     context = browser.new_context(viewport={"width": 1400, "height": 1000})
     page = context.new_page()
     page.set_default_timeout(60_000)
@@ -98,7 +100,8 @@ def test_explorers_answer_the_hand(browser, lab, tmp_path):
     page.goto(lab.url(path))
     page.wait_for_function(READY)
     page.evaluate(ALL)
-    page.evaluate("() => { window.jupyterapp.commands.execute('notebook:run-all-cells'); }")
+    kernel = page.evaluate_handle(KERNEL)
+    page.evaluate(RUN.format("notebook:run-all-cells"))
     stages = page.locator(".vq-stage")
     until(page, lambda: stages.count() == len(NAMES), 120)
     assert page.get_by_text("Error displaying widget").count() == 0
@@ -128,14 +131,31 @@ def test_explorers_answer_the_hand(browser, lab, tmp_path):
 
     # A setting makes a new run; a quick hand leaves the last of them.
     before = data(first, "version")
-    seed = page.locator(".widget-dropdown select").nth(8)
+    seed = page.locator(".widget-dropdown:has(label:text-is('seed')) select").first
     for value in ("3", "5", "1"):
         seed.select_option(value)
     until(page, lambda: int(data(first, "version")) >= int(before) + 3)
     until(page, lambda: data(first, "partial") == "0")
 
+    # Predict, then reveal: nothing plays before the guess, and every new run asks again.
+    predict, line = first.get_by_role("button", name="guess first"), first.locator(".vq-line")
+    predict.click()
+    first.focus()
+    page.keyboard.press("ArrowRight")
+    assert "How many of 16" in line.inner_text() and data(first, "frame") == "0"
+    line.locator("input").fill("7")
+    line.locator("input").press("Enter")
+    until(page, lambda: int(data(first, "frame")) > 0)
+    first.focus()
+    page.keyboard.press("End")
+    until(page, lambda: "You said 7 of 16. It is" in line.inner_text())
+    seed.select_option("2")
+    until(page, lambda: "How many" in line.inner_text())
+    predict.click()
+    assert line.is_hidden()
+
     # A drag of a code: it starts where it is dropped, and the kernel knows.
-    page.keyboard.press("Home")
+    until(page, lambda: data(first, "partial") == "0")
     first.focus()
     page.keyboard.press("Home")
     until(page, lambda: data(first, "frame") == "0")
@@ -157,5 +177,23 @@ def test_explorers_answer_the_hand(browser, lab, tmp_path):
     before = int(data(fields, "version"))
     drag(page, fields, [0.12 + 0.008 * i for i in range(14)], (0.27, 0.24, 0.3, 0.22, 0.33))
     until(page, lambda: int(data(fields, "version")) > before)
+
+    # A narrow window: drawn anew, and nothing reaches over the side.
+    before = int(data(first, "version"))
+    page.set_viewport_size({"width": 700, "height": 1000})
+    until(page, lambda: int(data(first, "version")) > before)
+    page.set_viewport_size({"width": 1400, "height": 1000})
+
+    # The same screen in a second view follows; with another kernel both say that theirs is gone.
+    page.locator(".jp-Cell").first.click(position={"x": 150, "y": 10})
+    page.evaluate(RUN.format("notebook:create-output-view"))
+    until(page, lambda: stages.count() == len(NAMES) + 1)
+    seed.select_option("4")
+    until(page, lambda: data(stages.last, "version") == data(first, "version"))
+    kernel.evaluate("kernel => kernel.restart()")
+    for view in (first, stages.last):
+        until(page, view.locator(".vq-lost").is_visible)
+    first.scroll_into_view_if_needed()
+    page.mouse.click(*spot(first, 0.3, 0.5))
     assert wrong == []
     context.close()

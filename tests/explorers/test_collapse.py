@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from vqlab.explorers import collapse, collapse_explorer, setting, stage
+from vqlab.explorers.worker import Stale
 from vqlab.plots.theme import METHOD_COLORS
 
 pytestmark = pytest.mark.usefixtures("small")
@@ -58,7 +59,7 @@ def test_a_quick_hand_gets_the_last_setting_and_ends_the_older_runs(monkeypatch)
             time.sleep(0.02)
             try:
                 watch(so_far)
-            except stage.Stale:
+            except Stale:
                 ended.append(kwargs["seed"])
                 raise
 

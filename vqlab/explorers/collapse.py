@@ -9,12 +9,13 @@ from typing import Any
 from vqlab.drift.run import Run
 from vqlab.drift.simulate import simulate
 from vqlab.explorers import setting
-from vqlab.explorers.setting import CHOICES, PRESETS
+from vqlab.explorers.optimum import beside
+from vqlab.explorers.setting import CHOICES, DEFAULT, PRESETS
 from vqlab.explorers.stage import AGAIN, FIRST, Explorer, ipywidgets
-from vqlab.measure.distortion import kmeans_optimum
 from vqlab.plots.microscope import NARROW, microscope
 
 WIDE = {"seed": {"wide": "110px"}, "steps": {"wide": "130px"}, "rate": {"wide": "150px"}}
+FOLDED = ("source", "rate", "bandwidth", "start", "steps", "view")
 LOOKS = 5  # moments at which k-means is computed beside a run
 
 
@@ -109,12 +110,15 @@ class CollapseExplorer(Explorer):
             layout={"width": "200px", "margin": "2px 10px 2px 0"},
         )  # fmt: skip
         self.controls["share"].observe(self._turned, names="value")
+        self.fold(*FOLDED, "share")
         self._enable()
 
     def _enable(self) -> None:
         if not self.controls:
             return
         name = self.settings["method"]
+        if any(self.settings.get(k, DEFAULT.get(k)) != DEFAULT.get(k) for k in FOLDED):
+            self.controls["more"].value = True  # what differs is seen
         self.controls["bandwidth"].disabled = not setting.takes(name, "bandwidth")
         self.controls["start"].disabled = not setting.takes(name, "start")
         self.controls["speed"].disabled = self.settings["motion"] == "stationary"
@@ -182,7 +186,7 @@ class CollapseExplorer(Explorer):
         if self.stage is None or version == 1:
             return
         if not self._optimum:
-            self._optimum = self._beside(version)
+            self._optimum = beside(self.run, LOOKS, lambda: self.check(version))
             self._put(self.run, version)
 
     def _back(self, version: int) -> None:
@@ -207,15 +211,6 @@ class CollapseExplorer(Explorer):
 
         return watch
 
-    def _beside(self, version: int) -> dict[int, float]:
-        """K-means' distortion at a few steps."""
-        run, out = self.run, {}
-        for frame in [int(i * (len(run.steps) - 1) / (LOOKS - 1)) for i in range(LOOKS)]:
-            self.check(version)
-            z = run.latents[frame].astype(float)
-            out[int(run.steps[frame])] = kmeans_optimum(z, run.codebook_size, n_init=1)[0]
-        return out
-
     def _put(self, run: Run, version: int, **more: Any) -> None:
         can = self.view == "world"
         _, member = setting.first_latents(self.settings)
@@ -226,7 +221,9 @@ class CollapseExplorer(Explorer):
         )  # fmt: skip
         if self.stage is not None and not self._closed:
             self.stage.code, self.stage.text = self.code, self.text
-        self.draw(scene, version, start=self._start, **more)
+        alive = (run.counts > 0).sum(1)
+        self.draw(scene, version, start=self._start, **more,
+                  ask={"of": run.codebook_size, "truth": int(alive[-1])})  # fmt: skip
 
     def _title(self) -> str:
         s = self.settings

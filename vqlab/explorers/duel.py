@@ -8,9 +8,9 @@ from vqlab.drift.run import Run
 from vqlab.drift.simulate import simulate
 from vqlab.explorers import setting
 from vqlab.explorers.collapse import WIDE
+from vqlab.explorers.optimum import beside
 from vqlab.explorers.setting import CHOICES
 from vqlab.explorers.stage import Explorer, ipywidgets
-from vqlab.measure.distortion import kmeans_optimum
 from vqlab.plots.microscope import microscope
 
 NOBODY = "nobody"
@@ -56,6 +56,7 @@ class DuelExplorer(Explorer):
                 self.choice(name, options, self.settings[name], slider, **WIDE.get(name, {}))
             views = [("fixed axes", "world"), ("lens", "lens")]
             self.choice("view", views, "world", wide="160px")
+            self.fold("source", "start", "steps", "view")
         self.now()
         if not self.runs:
             raise ValueError(self.message)
@@ -98,12 +99,8 @@ class DuelExplorer(Explorer):
         self.runs = runs
         self._put(version)
         if self.stage is not None and version > 1 and not self._optimum:
-            run, found = next(iter(runs.values())), {}
-            for frame in (0, len(run.steps) // 2, len(run.steps) - 1):
-                self.check(version)
-                z = run.latents[frame].astype(float)
-                found[int(run.steps[frame])] = kmeans_optimum(z, run.codebook_size, n_init=1)[0]
-            self._optimum = found
+            first = next(iter(runs.values()))
+            self._optimum = beside(first, 3, lambda: self.check(version))
             self._put(version)
 
     def _put(self, version: int) -> None:

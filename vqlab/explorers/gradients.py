@@ -13,6 +13,7 @@ from vqlab.measure.gradients import pull, true_pull
 from vqlab.plots.arrows import LONGER, arrow_fields, held
 from vqlab.plots.microscope import NARROW
 from vqlab.plots.scene import Scene
+from vqlab.plots.theme import SMALL
 from vqlab.quantizers import (
     CodebookLoss,
     DistanceLogits,
@@ -130,6 +131,8 @@ class GradientExplorer(Explorer):
                 latent=self.latent, latent_arrows=self.arrows,
                 title="Where descent sends each latent" + (WHITE if columns == 3 else ""),
             )  # fmt: skip
+            if columns == 2:
+                figure.update_annotations(font_size=SMALL)  # names would run into each other
             self._base = key, Scene.of(figure), scale
         _, base, scale = self._base
         data = []

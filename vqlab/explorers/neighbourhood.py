@@ -12,12 +12,13 @@ from vqlab.drift.simulate import simulate
 from vqlab.explorers.stage import Explorer, ipywidgets
 from vqlab.measure.distortion import kmeans_optimum
 from vqlab.plots.cloud import cloud
-from vqlab.plots.kernel import kernel_field, stacked
+from vqlab.plots.kernel import brief, kernel_field, stacked
 from vqlab.plots.microscope import NARROW
 from vqlab.plots.scene import Scene
 from vqlab.quantizers import Attraction
 
 SIZE = 16
+ABOVE, BELOW = 0.7, 0.6  # of their size: two pictures share a screen
 BANDWIDTHS = (0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0, 100.0)
 STRENGTHS = (0.0, 0.04, 0.16, 0.5, 1.0, 2.0, 4.0)
 
@@ -90,7 +91,9 @@ class KernelExplorer(Explorer):
         for trace in figure.data:
             if trace.meta:
                 trace.meta = {"drag": "latent", "live": True}
-        self.draw(Scene.of(stacked(figure) if self.width < NARROW else figure), version)
+        wide = self.width >= NARROW
+        above, below_most = (ABOVE, BELOW) if wide else (1, 1)
+        self.draw(Scene.of(brief(figure) if wide else stacked(figure)), version, most=above)
         if version == 1:
             return
         key = self.bandwidth, self.strength, self.seed
@@ -104,10 +107,11 @@ class KernelExplorer(Explorer):
             self.rest, self._rested = run, key
             self.bias = float(run.distortion[-1] / self._best[0])
         assert self.rest is not None
-        title = f"At rest after 400 full steps: {self.bias:.2f} × k-means"
-        below = cloud(self.rest, centroids=self._best[1], title=title)
+        below = cloud(self.rest, centroids=self._best[1], title=" ")  # room for a title
+        long = " after 400 full steps" if wide else ""
+        below.update_layout(title_text=f"At rest{long}: {self.bias:.2f} × k-means")
         if self.below is not None:
-            self.draw(Scene.of(below), version, self.below)
+            self.draw(Scene.of(below), version, self.below, most=below_most)
 
     def screen(self) -> list[Any]:
         """The kernel above, the fixed point below."""

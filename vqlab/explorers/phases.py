@@ -13,7 +13,7 @@ from vqlab.drift.run import Run
 from vqlab.drift.simulate import simulate
 from vqlab.drift.theory import critical_speed
 from vqlab.explorers.stage import Explorer, ipywidgets
-from vqlab.plots.microscope import microscope
+from vqlab.plots.microscope import NARROW, microscope
 from vqlab.plots.phase import phase_diagram
 from vqlab.plots.scene import Scene
 
@@ -22,6 +22,7 @@ SIZES = (8, 12, 16, 24, 32, 48)
 RATES = {"vq": (1.0, 2.0, 4.0, 8.0, 16.0), "ema": (0.02, 0.05, 0.1, 0.2, 0.5)}
 USUAL = {"vq": 8.0, "ema": 0.1}
 TRAVEL = 20.0  # standard deviations that every run goes: a slow run is a long one
+ABOVE, BELOW = 0.7, 0.75  # of their size: map and film share a screen
 AXES = {"codebook size": "codes", "rate": "rate"}
 
 
@@ -55,6 +56,10 @@ class PhaseExplorer(Explorer):
         self.now()
         if self.stage is not None:
             self.ask()
+
+    @property
+    def _wide(self) -> bool:
+        return self.width >= NARROW
 
     @property
     def up(self) -> tuple[float, ...]:
@@ -133,18 +138,21 @@ class PhaseExplorer(Explorer):
         start = None if version == 1 else "keep" if same else "play"
         self._played = key
         if self.film is not None:
-            self.draw(scene, version, self.film, start=start)
+            self.draw(scene, version, self.film, start=start, most=BELOW if self._wide else 1)
 
     def _map(self, version: int) -> None:
         border, fine = _border(self.method, self.axis)
         word = "codebook size K"
         if self.axis == "rate":
             word = "rate η" if self.method == "vq" else "rate 1 − γ"
+        unit = "standard deviations" if self._wide else "σ"
         figure = phase_diagram(
             SPEEDS, self.up, self.values, curve=(border, fine), curve_name="derived: half die",
-            x_title="speed (standard deviations per step)", y_title=word,
+            x_title=f"speed ({unit} per step)", y_title=word,
         )  # fmt: skip
-        figure.update_layout(height=470)
+        figure.update_layout(height=440, margin_b=56)
+        if not self._wide:  # room for words, not for empty margins
+            figure.update_layout(width=max(self.width, 400), height=360, margin={"l": 56, "r": 16})
         figure.data[0].meta = {"click": "cell"}
         row, column = self.cell
         figure.add_scatter(
@@ -152,7 +160,7 @@ class PhaseExplorer(Explorer):
             hoverinfo="skip", marker={"symbol": "circle-open", "size": 22, "color": "white",
                                       "line": {"width": 4, "color": "white"}},
         )  # fmt: skip
-        self.draw(Scene.of(figure), version)
+        self.draw(Scene.of(figure), version, most=ABOVE if self._wide else 1)
 
     def screen(self) -> list[Any]:
         """The map above, the film of a cell below."""

@@ -1,14 +1,13 @@
-"""The canvas of the explorers, and the thread that computes for it."""
+"""The canvas of the explorers, and the controls around it."""
 
 from __future__ import annotations
 
+import asyncio
 import html
 import os
-import threading
-import time
 from collections.abc import Callable
+from contextlib import suppress
 from functools import lru_cache
-from pathlib import Path
 from typing import Any
 
 import pandas  # noqa: F401  plotly and scikit-learn load it when first used, each in a thread here
@@ -16,8 +15,8 @@ import plotly.graph_objects as go
 import sklearn.cluster  # noqa: F401
 
 from vqlab.explorers.output import Output
-from vqlab.plots import scene as _scene
-from vqlab.plots.scene import Scene
+from vqlab.explorers.worker import Worker
+from vqlab.plots.scene import Scene, script
 
 try:
     import anywidget
@@ -26,6 +25,7 @@ try:
 except ImportError:  # an explorer is then its figure alone
     anywidget = ipywidgets = None  # type: ignore[assignment]
 
+SETTLED = 1.0  # seconds after a display until the kernel may be busy again
 FIRST, AGAIN = 0.25, 0.5  # seconds until an unfinished run is drawn, and between two drawings
 
 if anywidget is not None:
@@ -33,7 +33,7 @@ if anywidget is not None:
     class Stage(anywidget.AnyWidget):
         """A scene in the browser; play, scrub and drag there, without the kernel."""
 
-        _esm = Path(_scene.__file__).with_name("stage.js").read_text(encoding="utf-8")
+        _esm = script()
         scene = traitlets.Dict().tag(sync=True)
         frame = traitlets.Int(0).tag(sync=True)
         code = traitlets.Unicode("").tag(sync=True)
@@ -51,11 +51,7 @@ def warm_up() -> None:
     simulate("simvq", codebook_size=2, points=2, batch=2, steps=1, progress=False)
 
 
-class Stale(Exception):
-    """A newer setting has come: this run is not wanted any more."""
-
-
-class Explorer:
+class Explorer(Worker):
     """Controls, a canvas, and one worker that computes what was asked for last.
 
     A subclass makes its controls and says in ``compute`` what to draw. A setting that comes while
@@ -71,13 +67,11 @@ class Explorer:
     words = "vqlab explorer"
 
     def __init__(self) -> None:
+        super().__init__()
         self.controls: dict[str, Any] = {}
         self.stages: list[Any] = []
         self.message, self.width = "", 900
         self.scene: Scene | None = None
-        self.version, self._finished, self._closed = 0, 0, False
-        self._lock = threading.Lock()
-        self._worker: threading.Thread | None = None
         self._quiet = False
         self.stage: Any = self.new_stage()
         self._status = ipywidgets.HTML() if ipywidgets is not None else None
@@ -91,12 +85,6 @@ class Explorer:
         self.stages.append(stage)
         return stage
 
-    # What a subclass fills in.
-
-    def compute(self, version: int) -> None:
-        """Draws the screen for the settings of now; calls ``check(version)`` now and then."""
-        raise NotImplementedError
-
     def dragged(self, message: dict[str, Any], stage: Any) -> bool:
         """Something was moved or clicked; whether to compute anew."""
         return False
@@ -105,61 +93,6 @@ class Explorer:
         """The figure that stays where no widget lives."""
         assert self.scene is not None
         return self.scene.page()
-
-    # Asking and answering.
-
-    def check(self, version: int) -> None:
-        """Ends a computation that is not wanted any more."""
-        if version != self.version or self._closed:
-            raise Stale
-
-    def ask(self) -> None:
-        """Computes in the background; what runs now is ended."""
-        with self._lock:
-            self.version += 1
-            if self._worker is None and not self._closed:
-                self._worker = threading.Thread(target=self._work, daemon=True)
-                self._worker.start()
-
-    def wait(self, seconds: float = 60) -> None:
-        """Until nothing is being computed.
-
-        Raises:
-            TimeoutError: it takes longer.
-        """
-        end = time.monotonic() + seconds
-        while (worker := self._worker) is not None:
-            worker.join(max(0.0, end - time.monotonic()))
-            if worker.is_alive():
-                raise TimeoutError(f"still computing after {seconds:g} s")
-
-    def now(self) -> None:
-        """Computes at once, before anything is shown."""
-        self.version += 1
-        self._answer(self.version)
-
-    def _work(self) -> None:
-        done = -1
-        while True:
-            with self._lock:
-                if done == self.version or self._closed:
-                    self._worker = None
-                    return
-                done = self.version
-            self._answer(done)
-
-    def _answer(self, version: int) -> None:
-        try:
-            self.compute(version)
-            self.say("")
-        except Stale:
-            pass
-        except (ValueError, RuntimeError, ArithmeticError) as error:
-            # A setting that the simulator refuses is said, not raised.
-            self.say(str(error))
-        except AttributeError:  # closed between a check and a drawing
-            if not self._closed:
-                raise
 
     def say(self, message: str) -> None:
         """A sentence below the controls."""
@@ -249,6 +182,23 @@ class Explorer:
         self.controls[name] = control
         return control
 
+    def fold(self, *names: str) -> None:
+        """Puts controls that are seldom wanted behind a button, last in the row."""
+        button = ipywidgets.ToggleButton(
+            description="more",
+            tooltip="all settings",
+            layout={"width": "70px", "margin": "2px 10px 2px 0"},
+        )
+        folded = {name: self.controls.pop(name) for name in names}
+        self.controls |= {"more": button, **folded}
+
+        def show(_: Any) -> None:
+            for control in folded.values():
+                control.layout.display = "" if button.value else "none"
+
+        button.observe(show, names="value")
+        show(None)
+
     def turned(self, name: str, value: Any) -> None:
         """A control has a new value."""
         self.ask()
@@ -291,4 +241,6 @@ class Explorer:
             return
         Output().show(self.page(), widget)
         if widget is not None:
-            warm_up()
+            with suppress(RuntimeError):  # no loop: nobody is there to turn a knob
+                # After the cell, so that neither the next one nor the first drawing waits for it.
+                asyncio.get_running_loop().call_later(SETTLED, warm_up)

@@ -10,7 +10,7 @@ import plotly.graph_objects as go
 from vqlab.drift.run import Run
 from vqlab.explorers.stage import Explorer, ipywidgets
 from vqlab.plots.dashboard import dashboard
-from vqlab.plots.microscope import microscope
+from vqlab.plots.microscope import NARROW, SLIM, microscope
 from vqlab.plots.scene import Scene
 
 if TYPE_CHECKING:
@@ -75,7 +75,7 @@ class RunExplorer(Explorer):
 
     def __init__(self, run: Run) -> None:
         super().__init__()
-        self.run, self._lens = run, False
+        self.run, self._lens, self._columns = run, False, 0
         self.curves = self.new_stage() if len(run.steps) > 2 else None
         if ipywidgets is not None:
             self.choice("view", [("fixed axes", False), ("lens", True)], False, wide="160px")
@@ -101,9 +101,11 @@ class RunExplorer(Explorer):
         scene = microscope(run, width=self.width, view=view, title=title,  # type: ignore[arg-type]
                            optimum=optimum)  # fmt: skip
         self.draw(scene, version, start="keep" if version > 1 else None)
-        if self.curves is not None and version == 1:
+        columns = 3 if self.width >= NARROW else 2 if self.width >= SLIM else 1
+        if self.curves is not None and columns != self._columns:
             window = max(1, int(run.steps[-1]) // 10)
-            self.draw(Scene.of(dashboard(run, window)), version, self.curves)
+            self._columns = columns
+            self.draw(Scene.of(dashboard(run, window, columns=columns)), version, self.curves)
 
     def screen(self) -> list[Any]:
         """The film above, all curves below."""

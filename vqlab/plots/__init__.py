@@ -1,5 +1,6 @@
 """Figures of codebooks: data in, plotly figure out; no state, and no kernel is needed to move."""
 
+from vqlab.plots import light as _light  # noqa: F401, I001  before anything loads plotly
 from vqlab.plots import publish as _publish
 from vqlab.plots.animate import animate_cloud, animate_duel
 from vqlab.plots.arrows import arrow_fields

@@ -21,7 +21,12 @@ HEAD, PANEL, PICTURES = 72, 240, 190  # pixels
 
 
 def dashboard(
-    run: Any, window: int, pictures: Sequence[Any] | None = None, *, title: str | None = None
+    run: Any,
+    window: int,
+    pictures: Sequence[Any] | None = None,
+    *,
+    title: str | None = None,
+    columns: int = 3,
 ) -> go.Figure:
     """Use, perplexity, silent codes, lag, drift and distortion of one run over its steps.
 
@@ -31,6 +36,7 @@ def dashboard(
             which the dashed line shows: what equal use would reach.
         pictures: two of (B, C, H, W), original and reconstruction, shown below.
         title: title of the figure.
+        columns: panels in a row: 3, 2 or 1.
 
     Returns:
         The figure. Dashed: the ceiling of use, K for perplexity, half the distance to the next code
@@ -41,18 +47,19 @@ def dashboard(
     """
     check_run(run)
     lines = _lines(run, window)
-    rows = 2 + bool(pictures)
-    heights = [PANEL, PANEL, *([PICTURES] if pictures else [])]
-    specs: list[list[Any]] = [[{}] * 3, [{}] * 3]
-    specs += [[{"colspan": 3}, None, None]] if pictures else []
+    below = len(lines) // columns
+    rows = below + bool(pictures)
+    heights = [PANEL] * below + [PICTURES] * bool(pictures)
+    specs: list[list[Any]] = [[{}] * columns] * below
+    specs += [[{"colspan": columns}, *[None] * (columns - 1)]] if pictures else []
     figure = make_subplots(
-        rows, 3, specs=specs, row_heights=heights, horizontal_spacing=0.09,
+        rows, columns, specs=specs, row_heights=heights, horizontal_spacing=0.27 / columns,
         vertical_spacing=0.36 / rows, subplot_titles=[*lines],
     )  # fmt: skip
     color = styles([run.method])[run.method].color
     x = np.where(run.steps > 0, run.steps, 0.5)
     for place, (values, dashed) in enumerate(lines.values()):
-        where = {"row": place // 3 + 1, "col": place % 3 + 1}
+        where = {"row": place // columns + 1, "col": place % columns + 1}
         said = "step %{x:.0f}: %{y:.3g}<extra></extra>"
         line = {"color": TARGET, "width": 1.5, "dash": "dash"}
         quiet = {"mode": "lines", "showlegend": False}
@@ -65,7 +72,7 @@ def dashboard(
     decades = figure.layout.xaxis.tickvals
     few = [t for t in decades if t < 1 or len(decades) <= 4 or round(np.log10(t)) % 2 == 0]
     figure.update_xaxes(tickvals=few, ticktext=[_short(t) for t in few], showgrid=False)
-    figure.update_xaxes(title={"text": "training step", "standoff": 4}, row=2)
+    figure.update_xaxes(title={"text": "training step", "standoff": 4}, row=below)
     figure.update_yaxes(rangemode="tozero", nticks=5, title=None)
     figure.update_yaxes(range=[-0.02, 1.06], tickformat=".0%", dtick=0.5, row=1, col=1)
     figure.update_annotations(font={"size": SIZE}, yshift=4)
@@ -74,7 +81,7 @@ def dashboard(
     figure.update_xaxes(tickfont={"size": SMALL}).update_yaxes(tickfont={"size": SMALL})
     top = HEAD + 34 * bool(title)
     return figure.update_layout(
-        width=WIDTH, height=sum(heights) + top + 60, title=title or "",
+        width=round(WIDTH * columns / 3), height=sum(heights) + top + 60, title=title or "",
         margin={"l": 60, "r": 20, "t": top, "b": 56},
     )  # fmt: skip
 

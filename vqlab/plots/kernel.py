@@ -93,15 +93,26 @@ def kernel_field(
     return figure
 
 
+def brief(figure: go.Figure) -> go.Figure:
+    """Fewer words, for small panels."""
+    figure.update_layout(xaxis2_title_text="distance from the latent")
+    figure.update_layout(yaxis2_ticktext=["0.0001", *figure.layout.yaxis2.ticktext[1:]])
+    for trace in figure.data:
+        if trace.text:
+            said = trace.text[0].replace("the other codes", "others").replace(" of the pull", "")
+            trace.text = [said]
+    return figure
+
+
 def stacked(figure: go.Figure) -> go.Figure:
     """The same panels one under the other, for a narrow window."""
     side, gap, top = 340, 110, figure.layout.margin.t + 20
     inner = 2 * side + gap
-    return figure.update_layout(
-        width=side + 90, height=inner + top + 58, margin={"t": top},
+    return brief(figure).update_layout(
+        width=side + 90, height=inner + top + 58, margin={"t": top, "l": 84, "r": 12},
         xaxis_domain=[0, 1], yaxis_domain=[1 - side / inner, 1],
         xaxis2_domain=[0, 1], yaxis2_domain=[0, side / inner],
-    ).update_annotations(text="cross: latent; area of a disc: weight", yshift=6)  # fmt: skip
+    ).update_annotations(text="area of a disc: weight of the code", yshift=6)  # fmt: skip
 
 
 def _state(

@@ -1,7 +1,7 @@
 """A film as arrays: every moving trace holds x and y of all frames, a row each.
 
 Two things are made of it. ``page`` is the plotly figure with frames that a notebook stores;
-``packed`` is what the canvas of the explorers (``stage.js``) draws, which shows any frame at once
+``packed`` is what the canvas of the explorers (``stage/*.js``) draws, which shows any frame at once
 and needs no plotly.js. The same layout and the same looks serve both.
 """
 
@@ -10,6 +10,7 @@ from __future__ import annotations
 import base64
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -20,6 +21,14 @@ from vqlab.plots.inputs import Array
 from vqlab.plots.voronoi import as_paths, cell_edges
 
 MOVING = ("x", "y")
+SCRIPTS = ("ink", "plane", "traces", "picture", "guess", "hand")  # each builds on those before
+
+
+
+def script() -> str:
+    """The canvas' program, one module."""
+    folder = Path(__file__).with_name("stage")
+    return "\n".join((folder / f"{name}.js").read_text(encoding="utf-8") for name in SCRIPTS)
 
 
 @dataclass(frozen=True)
