@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 from vqlab.explorers.output import Output
 from vqlab.plots.restoration import fidelity_slider
 
-COLORS = {"codes": "#56B4E9", "collapsed": "#D55E00", "no codebook": "#3B4754"}
 BASELINES = ("input", "bicubic", "wiener")
 
 
@@ -62,7 +61,6 @@ class RestorationExplorer:
             [float(w) for w in knob],
             points,
             others,
-            color=COLORS.get(self.network, "#98A3AE"),
             title=f"Held-out faces, {self.network}",
         )
 

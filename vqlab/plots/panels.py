@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 View = Literal["auto", "world", "lens", "both"]
 VIEWS = ("auto", "world", "lens", "both")
 LEFT, TOP, BETWEEN, BELOW = 60, 112, 62, 58  # pixels around the panels
+LONG = 10  # letters of a name beside which "16/16 in use" has room
 
 
 @dataclass(frozen=True)
@@ -127,7 +128,9 @@ class Panel:
     def heading(self, cam: Camera, frame: int) -> str:
         live = int((np.asarray(self.run.counts[frame]) > 0).sum())
         total = self.run.codes.shape[1]
-        said = f"{live}/{total} in use" if self.narrow else f"{live} of {total} codes in use"
+        said = f"{live} of {total} codes in use"
+        if self.narrow:  # a long name would reach into the next panel's
+            said = f"{live}/{total}" + " in use" * (len(self.label) <= LONG)
         first = swatch(f"<b>{self.label}</b>: {said}", self.color)
         if not self.lens:
             note = "fixed axes; dotted: the lens"

@@ -23,7 +23,6 @@ def fidelity_slider(
     scores: Sequence[tuple[float, float]],
     others: Mapping[str, tuple[float, float]] | None = None,
     *,
-    color: str = OTHERS[0],
     start: int | None = None,
     x_title: str = "fidelity: PSNR (dB)",
     y_title: str = "realism: Fréchet distance",
@@ -38,7 +37,7 @@ def fidelity_slider(
             above what is drawn, the others below.
         drawn: for each setting (N, H, W, 3) uint8. knob: the settings, in order.
         scores: for each setting (x, y). others: label -> (x, y) of what has no knob.
-        color: of the network. start: the setting that is shown first; None is the last.
+        start: the setting that is shown first; None is the last.
         x_title, y_title, title: words.
 
     Returns:
@@ -70,10 +69,8 @@ def fidelity_slider(
     inner = height - top - 66
     way = np.array(scores, dtype=float)
     figure.add_scatter(
-        x=np.float32(way[:, 0]), y=np.float32(way[:, 1]), mode="lines+markers+text",
-        line={"color": color, "width": 3}, marker={"color": color, "size": 8},
-        text=[f"w = {w:g}" if i in (0, len(knob) - 1) else "" for i, w in enumerate(knob)],
-        textposition="bottom center", textfont={"size": SMALL, "color": INK},
+        x=np.float32(way[:, 0]), y=np.float32(way[:, 1]), mode="lines+markers",
+        line={"color": INK, "width": 3}, marker={"color": INK, "size": 8},
         xaxis="x2", yaxis="y2", showlegend=False, cliponaxis=False,
         hovertemplate="%{x:.2f} dB, %{y:.0f}<extra></extra>",
     )  # fmt: skip
@@ -111,6 +108,11 @@ def fidelity_slider(
         yaxis2={"anchor": "x2", "title": {"text": y_title}, "domain": [0, share],
                 "range": [low[1] - room[1], high[1] + room[1]], "automargin": False},
     )  # fmt: skip
+    for i in {0, len(knob) - 1}:  # clear of the ring around the setting that is shown
+        figure.add_annotation(
+            text=f"w = {knob[i]:g}", x=way[i, 0], y=way[i, 1], xref="x2", yref="y2", yshift=22,
+            showarrow=False, font={"size": SMALL, "color": INK},
+        )  # fmt: skip
     figure.add_annotation(
         text=swatch("lower right is best", LATENTS, "↘"), xref="paper", yref="paper", x=1, y=share,
         xanchor="right", yanchor="top", showarrow=False, font={"size": SMALL, "color": INK},
