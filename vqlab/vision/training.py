@@ -16,6 +16,7 @@ from tqdm.auto import tqdm
 
 from ..drift.run import Run
 from ..drift.training import single_thread
+from ..measure.hits import Hits
 from .autoencoder import Autoencoder
 from .datasets import Images, images_of
 from .recording import Recorder
@@ -131,8 +132,7 @@ def _train(
     progress: bool,
 ) -> Recorder:
     quantizer = model.quantizer
-    size = 0 if quantizer is None else quantizer.codebook_size
-    hits, last_hit = np.zeros(size, np.int64), np.full(size, -1, np.int64)
+    hits = Hits(0 if quantizer is None else quantizer.codebook_size)
     losses: dict[str, Tensor] = {}
     optimizer = _optimizer(model, rate, encoder_rate)
     place = next(model.parameters()).device
@@ -145,8 +145,7 @@ def _train(
         range(steps + 1), delay=2, disable=not progress, leave=False, unit="step"
     ):
         if step in due:
-            recorder.frame(step, hits, last_hit, losses)
-            hits[:] = 0
+            recorder.frame(step, hits, losses)
         if step == steps:  # one step more, for the drift of the last frame, and back
             state = copy.deepcopy(model.state_dict())
         pictures = data.train[next(order)]
@@ -159,9 +158,7 @@ def _train(
         optimizer.step()
         losses = {"loss": error.detach() + out.loss.detach(), **_detached(out.terms)}
         if out.indices is not None:
-            indices = out.indices.reshape(-1).cpu().numpy()
-            hits += np.bincount(indices, minlength=size)
-            last_hit[indices] = step
+            hits.add(out.indices, step)
         if step in due:
             recorder.after(step + 1)
     model.load_state_dict(state)
