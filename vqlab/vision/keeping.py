@@ -20,6 +20,7 @@ except ImportError as error:
 from .metrics import direction
 
 FOLDER = "checkpoints"
+TOGETHER = 10  # steps between two agreements of several processes; each waits for all devices
 
 
 class Latest(Checkpoint):
@@ -27,7 +28,7 @@ class Latest(Checkpoint):
 
     Every file is written between two steps, so that a run resumed from it goes on bit for bit
     (on a CPU) as if it had not been stopped. The first Ctrl-C ends the training after the current
-    step; a second one at once.
+    step (of several processes after the next tenth one); a second one at once.
 
     Args:
         minutes: between two files; None does not look at the clock.
@@ -58,8 +59,11 @@ class Latest(Checkpoint):
         """The folder of the files."""
         return Path(self.folder or Path(trainer.default_root_dir) / FOLDER)
 
-    def on_fit_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
-        """From here on Ctrl-C waits for the end of a step."""
+    def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        """From here on Ctrl-C waits for the end of a step.
+
+        Not earlier: after an error Lightning gives back the handlers that it found before this.
+        """
         self._last, self.stopped, self._saved = time.monotonic(), False, -1
         if threading.current_thread() is threading.main_thread():
             self._handler = signal.signal(signal.SIGINT, self._interrupt)
@@ -83,13 +87,15 @@ class Latest(Checkpoint):
         step = trainer.global_step
         late = self.minutes is not None and time.monotonic() - self._last >= 60 * self.minutes
         counted = self.steps is not None and step % self.steps == 0
-        # One process's clock and keyboard speak for all: they must agree whether to save.
         self._due |= counted or step == trainer.max_steps
-        self.stopped, late = trainer.strategy.broadcast((self.stopped, late))
-        self._due |= late or self.stopped
-        if self._due and (not trainer.is_last_batch or self.stopped or step == trainer.max_steps):
+        stop = self.stopped
+        if trainer.world_size > 1:  # one process's clock and keyboard speak for all
+            asked = step % TOGETHER == 0
+            stop, late = trainer.strategy.broadcast((stop, late)) if asked else (False, False)
+        self._due |= late or stop
+        if self._due and (not trainer.is_last_batch or stop or step == trainer.max_steps):
             self._save(trainer)
-        trainer.should_stop |= self.stopped
+        trainer.should_stop |= stop
 
     def on_train_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         """Saves what waited for the epoch's end, and the state after the last epoch."""

@@ -123,6 +123,10 @@ class Record(L.Callback):
             self._counting.remove()
             self._recorder = self._hits = None
 
+    def on_exception(self, trainer: L.Trainer, pl_module: Any, exception: BaseException) -> None:
+        """Counts no longer: Lightning tears nothing down after an error."""
+        self.teardown(trainer, pl_module, "fit")
+
     def _write(self, trainer: L.Trainer, pl_module: Any) -> None:
         if self._recorder is None or not self._recorder.frames:
             return
