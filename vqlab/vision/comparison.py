@@ -80,8 +80,21 @@ class Comparison:
         return self.folder / f"{label}-seed{seed}"
 
     def checkpoint(self, label: str, seed: int) -> Path | None:
-        """Its newest whole checkpoint."""
-        return newest(self.place(label, seed) / FOLDER)
+        """Its newest whole checkpoint.
+
+        Raises:
+            ValueError: it is of another method, or of one with other options.
+        """
+        path, (name, options) = newest(self.place(label, seed) / FOLDER), self.methods[label]
+        if path is not None:
+            kept = torch.load(path, map_location="cpu", weights_only=True, mmap=True)
+            before = [kept["hyper_parameters"][k] for k in ("method", "method_options")]
+            one, other = (json.dumps([x, y or {}], sort_keys=True, default=str)
+                          for x, y in (before, (name, options)))  # fmt: skip
+            if one != other:
+                raise ValueError(f"{self.place(label, seed)} holds a training of {one}, not of "
+                                 f"{other}: name another label, or remove it")  # fmt: skip
+        return path
 
     def done(self, label: str, seed: int) -> int:
         """Steps of it that are kept."""
