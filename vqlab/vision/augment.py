@@ -76,7 +76,7 @@ class Augment:
             (B, C, H, W) in [0, 1].
         """
         keys = (which.to(pictures.device) + (seed % 2**31) * 2**32)[:, None]
-        clock = torch.tensor(epoch, device=pictures.device)
+        clock = torch.full((), epoch, device=pictures.device)  # a copy would be waited for
         u = uniform(keys, clock, DRAWS).to(pictures.dtype)
         out = self._place(pictures, u)
         u4 = u[:, :, None, None, None]
@@ -107,7 +107,7 @@ class Augment:
 
     def _sharpened(self, pictures: Tensor) -> Tensor:
         """Away from a 3 x 3 blur (weights 1, its middle 5), which the border is spared."""
-        kernel = torch.ones(3, 3)
+        kernel = torch.ones(3, 3, device=pictures.device)
         kernel[1, 1] = 5
         channels = pictures.shape[1]
         weights = (kernel / 13).to(pictures).expand(channels, 1, 3, 3)

@@ -51,6 +51,7 @@ class Batches:
             sampler=_Order(self),
             batch_size=None,
             num_workers=workers,
+            persistent_workers=workers > 0,  # an epoch may be shorter than their start
             pin_memory=torch.cuda.is_available(),
         )
 
