@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import affine_grid, conv2d, grid_sample, pad
 
-from ..quantizers.draws import uniform
+from ..quantizers.draws import normals, uniform
 
 # What one picture draws: crop (area, ratio, x, y), angle, brightness, contrast, two coins, a flip.
 DRAWS = 10
@@ -86,7 +86,7 @@ class Augment:
         if self.sharpness != 1:
             out = torch.where(u4[:, 7] < 0.5, self._sharpened(out), out)
         if self.noise:
-            noise = self._normal(keys, clock, out)
+            noise = normals(keys, clock, out[0].numel()).to(out).reshape(out.shape)
             out = torch.where(u4[:, 8] < 0.5, out + self.noise * noise, out)
         return out.clamp(0, 1)
 
@@ -115,10 +115,3 @@ class Augment:
         inside = pictures[..., 1:-1, 1:-1]
         change = pad((self.sharpness - 1) * (inside - blurred), (1, 1, 1, 1))
         return (pictures + change).clamp(0, 1)
-
-    @staticmethod
-    def _normal(keys: Tensor, clock: Tensor, like: Tensor) -> Tensor:
-        count = like[0].numel()
-        first, second = (uniform(keys, clock, count, stream) for stream in (1, 2))
-        values = torch.sqrt(-2 * torch.log(first)) * torch.cos(2 * math.pi * second)
-        return values.to(like).reshape(like.shape)
