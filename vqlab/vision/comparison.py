@@ -19,14 +19,13 @@ from .checkpoints import SealedCheckpoints, newest
 from .data import Pictures
 from .extra import LIGHTNING
 from .journal import write_whole
-from .keeping import FOLDER, Latest
+from .keeping import FOLDER, Latest, curves
 from .module import Reconstructor
 from .setting import Methods, Setting, named
 
 try:
     import lightning.pytorch as L
     import yaml  # type: ignore[import-untyped]  # comes with Lightning's command line
-    from lightning.pytorch.loggers import CSVLogger, TensorBoardLogger
 except ImportError as error:
     raise ImportError(LIGHTNING) from error
 
@@ -201,7 +200,7 @@ class Comparison:
         if stop_at is not None:
             more = [*more, _StopAt(latest, stop_at)]
         if self.setting.logs:
-            options["logger"] = [TensorBoardLogger(place, "logs"), CSVLogger(place, "csv")]
+            options["logger"] = curves(place)
         with quiet():
             L.seed_everything(seed, workers=True, verbose=False)
             data = self.pictures(seed)

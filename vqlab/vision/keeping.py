@@ -1,4 +1,4 @@
-"""Callbacks that keep a training: the latest states, the best one, and what Ctrl-C leaves."""
+"""What is kept of a training: curves, the latest states, the best one, what Ctrl-C leaves."""
 
 from __future__ import annotations
 
@@ -15,12 +15,18 @@ from .extra import LIGHTNING
 try:
     import lightning.pytorch as L
     from lightning.pytorch.callbacks import Checkpoint, ModelCheckpoint
+    from lightning.pytorch.loggers import CSVLogger, Logger, TensorBoardLogger
 except ImportError as error:
     raise ImportError(LIGHTNING) from error
 from .metrics import direction
 
 FOLDER = "checkpoints"
 TOGETHER = 10  # steps between two agreements of several processes; each waits for all devices
+
+
+def curves(folder: str | Path) -> list[Logger]:
+    """What a training logs, for TensorBoard and as CSV, beside its checkpoints."""
+    return [TensorBoardLogger(folder, "logs"), CSVLogger(folder, "csv")]
 
 
 class Latest(Checkpoint):
