@@ -1,4 +1,9 @@
-"""Trains an autoencoder, in plain torch, and records what its latents and codes do."""
+"""Trains an autoencoder, in plain torch, and records what its latents and codes do.
+
+The loop of the lessons: a few hundred steps of some milliseconds on tensors in memory, with no
+package beyond the library's own, equal to the last bit on one thread. Trainings that take hours,
+are resumed, or need GPUs and processes are Lightning's: :mod:`vqlab.vision.module`.
+"""
 
 from __future__ import annotations
 
