@@ -39,6 +39,9 @@ def names(folder):
 
 
 def test_the_last_few_are_kept_each_with_its_seal(images, tmp_path):
+    (tmp_path / "checkpoints").mkdir()
+    for torn in ("step-1.ckpt.partial", "step-1.ckpt.partial.json"):
+        (tmp_path / "checkpoints" / torn).touch()
     fit(images, tmp_path, Latest(steps=2, keep=2))
     assert names(tmp_path) == ["step-10.ckpt", "step-12.ckpt"]
     assert len(list((tmp_path / "checkpoints").iterdir())) == 4

@@ -74,9 +74,11 @@ def test_processes_stretches_make_up_the_batch(count, shuffle):
 
 
 def test_validation_sees_each_picture_on_one_process():
-    shares = [Batches(source(3), 2, False, rank, 4) for rank in range(4)]
+    shares = [Batches(source(5), 4, False, rank, 4) for rank in range(4)]
     seen = [sum(numbers(share), []) for share in shares]
-    assert sorted(sum(seen, [])) == [0, 1, 2]
+    assert sorted(sum(seen, [])) == [0, 1, 2, 3, 4] and all(seen)
+    with pytest.raises(ValueError, match="4 processes need as many pictures"):
+        Batches(source(3), 4, False, 0, 4)
 
 
 def test_a_picture_comes_with_its_number():

@@ -31,6 +31,9 @@ class Batches:
         shuffle: training: in random order, without what fills no whole batch. Else in order.
         rank, world: this process, of how many. seed: of the order.
         workers: loading processes.
+
+    Raises:
+        ValueError: fewer pictures than processes; those without would be waited for without end.
     """
 
     def __init__(
@@ -45,6 +48,8 @@ class Batches:
     ) -> None:
         self.batch, self.shuffle, self.rank, self.world = batch, shuffle, rank, world
         self.seed, self.count = seed, len(source)
+        if self.count < world:
+            raise ValueError(f"{world} processes need as many pictures, got {self.count}")
         self.epoch, self.skip, self.given = -1, 0, 0
         self.loader = DataLoader(
             _Whole(source),

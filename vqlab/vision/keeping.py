@@ -118,6 +118,8 @@ class Latest(Checkpoint):
         path = folder / f"step-{trainer.global_step}.ckpt"
         trainer.save_checkpoint(path, weights_only=False)  # not the weights only: all
         if trainer.is_global_zero:
+            for torn in folder.glob("*.partial*"):  # of a process that was killed while it wrote
+                torn.unlink()
             files = sorted(folder.glob("step-*.ckpt"), key=lambda p: int(p.stem[5:]))
             for old in files[: -self.keep]:
                 trainer.strategy.remove_checkpoint(old)
