@@ -21,7 +21,7 @@ from .extra import LIGHTNING
 from .journal import write_whole
 from .keeping import FOLDER, Latest, curves
 from .module import Reconstructor
-from .setting import Methods, Setting, named
+from .setting import Methods, Setting, different, named
 
 try:
     import lightning.pytorch as L
@@ -62,7 +62,7 @@ class Comparison:
         kept = self.folder / CONFIG
         if kept.is_file():
             before = yaml.safe_load(kept.read_text())
-            other = _different(before, self.config)
+            other = different(before, self.config)
             if other:
                 raise ValueError(f"{self.folder} holds a comparison with another {other}: name "
                                  "another folder, or remove it")  # fmt: skip
@@ -247,16 +247,3 @@ def _built(one: dict[str, Any]) -> Any:
     """What a configuration names by class_path and init_args."""
     module, name = one["class_path"].rsplit(".", 1)
     return getattr(importlib.import_module(module), name)(**one.get("init_args", {}))
-
-
-def _different(one: dict[str, Any], other: dict[str, Any]) -> str:
-    """Names of the settings that decide on the weights and are not the same."""
-    asked = {
-        "trainer": ("max_steps", "precision"),
-        "data": sorted({*one["data"], *other["data"]} - {"workers"}),
-    }
-    pairs = [(f"{part}.{n}", one[part].get(n), other[part].get(n))
-             for part, names in asked.items() for n in names]  # fmt: skip
-    models = [config["model"]["init_args"] for config in (one, other)]
-    pairs += [(f"model.{n}", *(m.get(n) for m in models)) for n in {**models[0], **models[1]}]
-    return ", ".join(name for name, a, b in pairs if a != b)

@@ -144,7 +144,7 @@ def _train(
     data = Images(*(part.to(place) for part in data))
     recorder = Recorder(model, data.test, probe)
     due = set(frames.tolist())
-    order = _batches(len(data.train), batch, seed)
+    order = _batches(len(data.train), batch, seed, place)
     model.train()
     for step in tqdm(
         range(steps + 1), delay=2, disable=not progress, leave=False, unit="step"
@@ -180,11 +180,11 @@ def _optimizer(model: Autoencoder, rate: float, encoder_rate: float) -> torch.op
     return torch.optim.Adam(groups, lr=rate, fused=True)
 
 
-def _batches(count: int, batch: int, seed: int) -> Iterator[Tensor]:
+def _batches(count: int, batch: int, seed: int, place: torch.device) -> Iterator[Tensor]:
     """Positions of the pictures, a batch a step: epochs in random order, without end."""
     rng = np.random.default_rng(seed)
     while True:
-        yield from torch.from_numpy(rng.permutation(count)).split(batch)
+        yield from torch.from_numpy(rng.permutation(count)).to(place).split(batch)
 
 
 def _detached(terms: dict[str, Tensor]) -> dict[str, Tensor]:
