@@ -50,8 +50,6 @@ def work(words, folder, environment, done):
     """One command of training in its own folder; its final state goes to ``done``."""
     os.environ.update(environment)
     os.chdir(folder)
-    # The fork server may have been started by a sweep, which keeps Ctrl-C from its workers.
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
     log = os.open("log.txt", os.O_WRONLY | os.O_CREAT | os.O_APPEND)
     os.dup2(log, 1)
     os.dup2(log, 2)

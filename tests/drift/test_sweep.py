@@ -306,16 +306,23 @@ def test_control_c_in_a_script_without_main_guard(tmp_path):
 
 
 @pytest.mark.skipif(not hasattr(signal, "pthread_sigmask"), reason="Windows has no signal masks")
-def test_workers_are_deaf_to_control_c_while_they_start():
+def test_workers_are_deaf_to_control_c_while_they_start_and_nobody_else_is():
     """They inherit it: by the time a worker can ignore the signal, it has imported for seconds."""
-    table = quick(
-        "vq",
-        seeds=2,
-        workers=2,
-        measure=lambda run: {"deaf": signal.SIGINT in signal.pthread_sigmask(signal.SIG_BLOCK, [])},
-    )
-    assert table.deaf.all()
-    assert signal.SIGINT not in signal.pthread_sigmask(signal.SIG_BLOCK, [])
+
+    def deaf(run=None):
+        return {"deaf": signal.SIGINT in signal.pthread_sigmask(signal.SIG_BLOCK, [])}
+
+    others = get_context("forkserver")  # a DataLoader's, say
+    look = "import os, signal; os._exit(signal.SIGINT in signal.pthread_sigmask(0, []))"
+    first, last = (others.Process(target=exec, args=(look,)) for _ in range(2))
+    first.start()
+    staff.close_pool()
+    table = quick("vq", seeds=2, workers=2, measure=deaf)
+    last.start()
+    assert table.deaf.all() and not deaf()["deaf"]
+    for other in (first, last):
+        other.join(60)
+        assert other.exitcode == 0
 
 
 @pytest.mark.parametrize("again", [False, True])

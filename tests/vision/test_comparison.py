@@ -118,6 +118,13 @@ def test_a_folder_holds_one_setting_and_may_grow_by_methods(unbroken):
     assert (unbroken.folder / CONFIG).is_file()
 
 
+@pytest.mark.parametrize("other", ["vq", ("ema-revival", {"threshold": 0.25, "use_decay": 0.5})])
+def test_a_label_keeps_its_method(unbroken, other):
+    """What was trained by another method would be shown under this one's name."""
+    with pytest.raises(ValueError, match=r"revived-seed0 holds a training of \["):
+        comparison(unbroken.folder, {"revived": other}).run()
+
+
 def test_methods_are_named(tmp_path):
     assert named(["vq"]) == {"vq": ("vq", {})}
     with pytest.raises(ValueError, match="folder"):

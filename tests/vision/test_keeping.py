@@ -2,6 +2,8 @@
 
 import errno
 import json
+import signal
+import threading
 
 import pytest
 import torch
@@ -12,7 +14,9 @@ from vqlab.vision import checkpoints  # noqa: E402
 from vqlab.vision.checkpoints import SealedCheckpoints, newest, plain, whole  # noqa: E402
 from vqlab.vision.data import Pictures  # noqa: E402
 from vqlab.vision.keeping import Best, Latest  # noqa: E402
+from vqlab.vision.live import LiveMonitor  # noqa: E402
 from vqlab.vision.module import Reconstructor  # noqa: E402
+from vqlab.vision.record import Record  # noqa: E402
 
 pytestmark = pytest.mark.filterwarnings("ignore::UserWarning")
 
@@ -35,6 +39,9 @@ def names(folder):
 
 
 def test_the_last_few_are_kept_each_with_its_seal(images, tmp_path):
+    (tmp_path / "checkpoints").mkdir()
+    for torn in ("step-1.ckpt.partial", "step-1.ckpt.partial.json"):
+        (tmp_path / "checkpoints" / torn).touch()
     fit(images, tmp_path, Latest(steps=2, keep=2))
     assert names(tmp_path) == ["step-10.ckpt", "step-12.ckpt"]
     assert len(list((tmp_path / "checkpoints").iterdir())) == 4
@@ -61,6 +68,23 @@ def test_nothing_is_judged_where_ctrl_c_cuts_an_epoch_short(images, tmp_path):
     state = torch.load(tmp_path / "checkpoints" / "step-6.ckpt", weights_only=True)
     kept = next(v for k, v in state["callbacks"].items() if "Best" in k)["best_k_models"]
     assert [path.rsplit("/")[-1] for path in kept] == ["best-held-out-psnr-4.ckpt"]
+
+
+@pytest.mark.skipif(
+    threading.current_thread() is not threading.main_thread(), reason="signals need the main thread"
+)
+def test_an_error_leaves_neither_a_handler_nor_a_hook(images, tmp_path):
+    class Broken(L.Callback):
+        def on_train_batch_end(self, trainer, module, *args):
+            self.quantizer = module.model.quantizer
+            assert signal.getsignal(signal.SIGINT) != before and self.quantizer._forward_hooks
+            raise ZeroDivisionError
+
+    before, broken = signal.getsignal(signal.SIGINT), Broken()
+    with pytest.raises(ZeroDivisionError):
+        fit(images, tmp_path, Latest(), Record(), LiveMonitor(), broken)
+    assert signal.getsignal(signal.SIGINT) == before
+    assert not broken.quantizer._forward_hooks
 
 
 class Rising(L.Callback):

@@ -7,7 +7,10 @@ from torch import nn
 L = pytest.importorskip("lightning.pytorch", reason="training needs the extra 'train'")
 
 from vqlab.vision.adversarial import AdversarialReconstructor  # noqa: E402
+from vqlab.vision.autoencoder import Autoencoder  # noqa: E402
 from vqlab.vision.data import Pictures  # noqa: E402
+from vqlab.vision.datasets import Images  # noqa: E402
+from vqlab.vision.metrics import likeness  # noqa: E402
 from vqlab.vision.module import Reconstructor  # noqa: E402
 
 pytestmark = pytest.mark.filterwarnings("ignore::UserWarning")
@@ -138,6 +141,38 @@ def test_validation_moves_nothing_and_measures_the_whole_set(images, tmp_path):
     assert found["test/mse"] == pytest.approx(float(error), rel=1e-5)
     assert found["test/psnr"] == pytest.approx(float(-10 * error.log10()), rel=1e-5)
     assert found["test/utilization"] == len(out.indices.unique()) / 8
+
+
+@pytest.mark.parametrize("stage", ["validate", "test"])
+def test_likeness_is_measured_in_float32_whatever_the_network_computes_in(tmp_path, stage):
+    """Autocast reaches into a metric's convolutions, too."""
+    pictures = 0.9 + 0.05 * torch.rand(16, 1, 16, 16, generator=torch.Generator().manual_seed(0))
+    data = Pictures(Images(pictures, pictures[:8]), batch=8)
+    module = Reconstructor(**TINY)
+    drawn = []
+
+    def close(images):
+        out = Autoencoder.forward(module.model, images)
+        out.images = (images + 0.003 * torch.sin(1e4 * images)).bfloat16()
+        drawn.append((out.images.float(), images))
+        return out
+
+    module.model.forward = close
+    run = trainer(tmp_path, precision="bf16-mixed")
+    (found,) = getattr(run, stage)(module, data, verbose=False)
+    expected = likeness(16)["ssim"]
+    for pair in drawn:
+        expected.update(*pair)
+    part = "val" if stage == "validate" else "test"
+    assert found[f"{part}/ssim"] == pytest.approx(float(expected.compute()), rel=1e-6)
+
+
+def test_what_was_validated_can_be_trained(images, tmp_path):
+    """Lightning validates in inference mode, whose tensors a training must not add to."""
+    module, data = Reconstructor(**TINY), Pictures(images, batch=8)
+    trainer(tmp_path).validate(module, data, verbose=False)
+    trainer(tmp_path, num_sanity_val_steps=1).fit(module, data)
+    assert trainer(tmp_path).validate(module, data, verbose=False)[0]["val/psnr"] > 0
 
 
 def test_the_sanity_check_leaves_no_trace(images, tmp_path):

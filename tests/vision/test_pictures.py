@@ -55,6 +55,15 @@ def test_its_state_goes_on_where_it_stood(workers):
     assert numbers(after) == expected[2]
 
 
+def test_an_epoch_cut_short_leaves_nothing_to_the_next():
+    whole, cut = (Batches(source(20), 4, shuffle=True, workers=n) for n in (0, 1))
+    expected = [numbers(whole) for _ in range(3)]
+    next(iter(cut))  # the worker has read ahead
+    assert [numbers(cut), numbers(cut)] == expected[1:]
+    workers = {w.pid for w in cut.loader._iterator._workers}
+    assert numbers(cut) and {w.pid for w in cut.loader._iterator._workers} == workers
+
+
 @pytest.mark.parametrize("shuffle", [True, False])
 @pytest.mark.parametrize("count", [24, 22])
 def test_processes_stretches_make_up_the_batch(count, shuffle):
@@ -65,9 +74,11 @@ def test_processes_stretches_make_up_the_batch(count, shuffle):
 
 
 def test_validation_sees_each_picture_on_one_process():
-    shares = [Batches(source(3), 2, False, rank, 4) for rank in range(4)]
+    shares = [Batches(source(5), 4, False, rank, 4) for rank in range(4)]
     seen = [sum(numbers(share), []) for share in shares]
-    assert sorted(sum(seen, [])) == [0, 1, 2]
+    assert sorted(sum(seen, [])) == [0, 1, 2, 3, 4] and all(seen)
+    with pytest.raises(ValueError, match="4 processes need as many pictures"):
+        Batches(source(3), 4, False, 0, 4)
 
 
 def test_a_picture_comes_with_its_number():

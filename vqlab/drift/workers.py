@@ -42,6 +42,11 @@ _Kind, _KindOfContext = (
     if sys.platform == "linux"
     else (context.SpawnProcess, context.SpawnContext)
 )
+if sys.platform == "linux":
+    from multiprocessing import forkserver
+
+    _server = forkserver.ForkServer()
+    _server.set_forkserver_preload(["vqlab.drift.simulate"])
 _pool: tuple[int, ProcessPoolExecutor] | None = None
 
 
@@ -65,10 +70,7 @@ def pool(workers: int | None = None) -> Executor:
     if _pool is not None and (_pool[0] != count or getattr(_pool[1], "_broken", False)):
         close_pool()
     if _pool is None:
-        kind = _Context()
-        if kind.get_start_method() == "forkserver":
-            kind.set_forkserver_preload(["vqlab.drift.simulate"])
-        _pool = count, ProcessPoolExecutor(count, kind, initializer=_prepare)
+        _pool = count, ProcessPoolExecutor(count, _Context(), initializer=_prepare)
     return _pool[1]
 
 
@@ -91,7 +93,7 @@ class _Process(_Kind):  # type: ignore[valid-type, misc]
         sys.modules["__main__"] = ModuleType("__main__")
         os.environ.update(_ONE_THREAD)
         try:
-            with _deaf():
+            with _deaf(), _own_server():
                 return _Kind._Popen(process)
         finally:
             sys.modules["__main__"] = script
@@ -113,6 +115,23 @@ def _deaf() -> Iterator[None]:
         yield
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+@contextmanager
+def _own_server() -> Iterator[None]:
+    """Forks from our server, begun deaf and prepared; others' workers are to be neither.
+
+    Python has one for all who ask: whoever comes first decides what it imports and hears.
+    """
+    if sys.platform != "linux":
+        yield
+        return
+    before = forkserver.connect_to_new_process
+    forkserver.connect_to_new_process = _server.connect_to_new_process
+    try:
+        yield
+    finally:
+        forkserver.connect_to_new_process = before
 
 
 class _Context(_KindOfContext):  # type: ignore[valid-type, misc]

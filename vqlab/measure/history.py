@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
 from .distortion import cells, kmeans_optimum
+from .hits import Hits
 from .travel import travel
 
 if TYPE_CHECKING:
@@ -38,21 +38,13 @@ class History:
         self.frames: list[dict[str, Any]] = []
         self.steps, self.next, self.broken = 0, 0, -1
         self.ways: dict[tuple[int, int], float] = {}
-        self._hits: Tensor | None = None
-        self._last: Tensor | None = None
+        self._hits: Hits | None = None
 
     def count(self, indices: Tensor, size: int) -> None:
-        """A training step's choices (any shape, -1 for none): two small operations, no waiting."""
-        k = indices.detach().reshape(-1).long()
-        if self._hits is None or self._last is None or self._hits.device != k.device:
-            old = self._hits, self._last
-            self._hits, self._last = (
-                k.new_full((size + 1,), v) if o is None else o.to(k.device)
-                for o, v in zip(old, (0, -1), strict=True)
-            )
-        slot = torch.where(k < 0, size, k)  # a place for padding, behind the codes
-        self._hits.scatter_add_(0, slot, torch.ones_like(slot))
-        self._last.index_fill_(0, slot, self.steps)
+        """A training step's choices (any shape, -1 for none), of K = ``size`` codes."""
+        if self._hits is None:
+            self._hits = Hits(size)
+        self._hits.add(indices, self.steps)
         self.steps += 1
 
     @property
@@ -68,7 +60,7 @@ class History:
             return
         self.frames.append(frame)
         if self._hits is not None:
-            self._hits.zero_()
+            self._hits.clear()
         bytes_each = sum(v.nbytes for v in frame.values() if isinstance(v, np.ndarray))
         if len(self.frames) >= max(LEAST, min(self.most, self.budget // bytes_each)):
             self._thin()
@@ -93,8 +85,8 @@ class History:
         full = z if len(z) == most or not self.frames else z[np.arange(most) % len(z)]
         return {
             "steps": self.steps, "latents": full, "codes": table,
-            "hits": np.zeros(size, np.int64) if self._hits is None else _host(self._hits),
-            "last_hit": np.full(size, -1) if self._last is None else _host(self._last),
+            "hits": np.zeros(size, np.int64) if self._hits is None else self._hits.counts,
+            "last_hit": np.full(size, -1) if self._hits is None else self._hits.last,
             "counts": seen.counts, "lag": np.linalg.norm(table - seen.means, axis=1),
             "distortion": float(np.nansum(seen.errors * seen.counts) / len(z)),
         }  # fmt: skip
@@ -104,7 +96,7 @@ class History:
         for gone, kept in zip(self.frames[1::2], self.frames[2::2], strict=False):
             kept["hits"] = kept["hits"] + gone["hits"]
         if len(self.frames) % 2 == 0 and self._hits is not None:  # the last one goes, too
-            self._hits[:-1] += torch.from_numpy(self.frames[-1]["hits"]).to(self._hits.device)
+            self._hits.plus(self.frames[-1]["hits"])
         self.frames = self.frames[::2]
         self.ways.clear()
         self.early, self.every = 2 * self.early, 2 * self.every
@@ -145,8 +137,3 @@ def as_run(
         settings=settings, optimum=best, drift=drift, terms={"spread": spread, **terms}, **data
     )
 
-
-def _host(values: Tensor) -> NDArray[np.int64]:
-    """Without the place for padding, as a copy."""
-    out: NDArray[np.int64] = values[:-1].cpu().numpy().copy()
-    return out

@@ -29,11 +29,15 @@ def uniform(seed: int | Tensor, clock: Tensor, count: int, stream: int = 0) -> T
     return ((hashed(seed, clock, count, stream) >> 1).double() + 0.5) / 2.0**52
 
 
+def normals(seed: int | Tensor, clock: Tensor, count: int) -> Tensor:
+    """``count`` float64 standard normal numbers (Box and Muller's, of streams 1 and 2)."""
+    first, second = (uniform(seed, clock, count, stream) for stream in (1, 2))
+    return torch.sqrt(-2 * torch.log(first)) * torch.cos(2 * math.pi * second)
+
+
 def normal(seed: int | Tensor, clock: Tensor, like: Tensor) -> Tensor:
-    """Standard normal numbers of the shape, dtype and device of ``like``; streams 1 and 2."""
-    first, second = (uniform(seed, clock, like.numel(), stream) for stream in (1, 2))
-    values = torch.sqrt(-2 * torch.log(first)) * torch.cos(2 * math.pi * second)
-    return values.to(like).reshape(like.shape)
+    """Standard normal numbers of the shape, dtype and device of ``like``."""
+    return normals(seed, clock, like.numel()).to(like).reshape(like.shape)
 
 
 def picked(draw: Tensor, allowed: Tensor | None, count: int) -> Tensor:

@@ -1,8 +1,10 @@
 """Pictures: a small autoencoder, its training, and a recording of how its latents move.
 
-Training with Lightning (``python -m vqlab.vision.train``) is in files of its own, which need the
-extra packages: module, adversarial, data, metrics, keeping, schedule, watching, record,
-command.
+Training with Lightning is in files of its own, which need the extra packages. The model: module,
+adversarial; what it is fed: data; what is measured and watched: metrics, watching, record, seen,
+live, pace; what is kept: keeping, checkpoints; the follow-up's schedule. From a shell command
+(``python -m vqlab.vision.train``) trains one model; from a notebook comparison trains several on
+equal terms, and evaluation measures them.
 """
 
 from .augment import Augment

@@ -18,6 +18,7 @@ from .parquet import ParquetFiles
 from .pixels import FILTERS
 from .prepared import default_folder, prepare
 
+# Made of files, or drawn, once: an array on disk serves every training afterwards.
 MAKERS: dict[str, Callable[..., Originals]] = {
     "folder": image_folder,
     "parquet": ParquetFiles,

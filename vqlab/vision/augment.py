@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import affine_grid, conv2d, grid_sample, pad
 
-from ..quantizers.draws import uniform
+from ..quantizers.draws import normals, uniform
 
 # What one picture draws: crop (area, ratio, x, y), angle, brightness, contrast, two coins, a flip.
 DRAWS = 10
@@ -76,7 +76,7 @@ class Augment:
             (B, C, H, W) in [0, 1].
         """
         keys = (which.to(pictures.device) + (seed % 2**31) * 2**32)[:, None]
-        clock = torch.tensor(epoch, device=pictures.device)
+        clock = torch.full((), epoch, device=pictures.device)  # a copy would be waited for
         u = uniform(keys, clock, DRAWS).to(pictures.dtype)
         out = self._place(pictures, u)
         u4 = u[:, :, None, None, None]
@@ -86,7 +86,7 @@ class Augment:
         if self.sharpness != 1:
             out = torch.where(u4[:, 7] < 0.5, self._sharpened(out), out)
         if self.noise:
-            noise = self._normal(keys, clock, out)
+            noise = normals(keys, clock, out[0].numel()).to(out).reshape(out.shape)
             out = torch.where(u4[:, 8] < 0.5, out + self.noise * noise, out)
         return out.clamp(0, 1)
 
@@ -107,7 +107,7 @@ class Augment:
 
     def _sharpened(self, pictures: Tensor) -> Tensor:
         """Away from a 3 x 3 blur (weights 1, its middle 5), which the border is spared."""
-        kernel = torch.ones(3, 3)
+        kernel = torch.ones(3, 3, device=pictures.device)
         kernel[1, 1] = 5
         channels = pictures.shape[1]
         weights = (kernel / 13).to(pictures).expand(channels, 1, 3, 3)
@@ -115,10 +115,3 @@ class Augment:
         inside = pictures[..., 1:-1, 1:-1]
         change = pad((self.sharpness - 1) * (inside - blurred), (1, 1, 1, 1))
         return (pictures + change).clamp(0, 1)
-
-    @staticmethod
-    def _normal(keys: Tensor, clock: Tensor, like: Tensor) -> Tensor:
-        count = like[0].numel()
-        first, second = (uniform(keys, clock, count, stream) for stream in (1, 2))
-        values = torch.sqrt(-2 * torch.log(first)) * torch.cos(2 * math.pi * second)
-        return values.to(like).reshape(like.shape)

@@ -31,6 +31,9 @@ class Batches:
         shuffle: training: in random order, without what fills no whole batch. Else in order.
         rank, world: this process, of how many. seed: of the order.
         workers: loading processes.
+
+    Raises:
+        ValueError: fewer pictures than processes; those without would be waited for without end.
     """
 
     def __init__(
@@ -45,12 +48,15 @@ class Batches:
     ) -> None:
         self.batch, self.shuffle, self.rank, self.world = batch, shuffle, rank, world
         self.seed, self.count = seed, len(source)
+        if self.count < world:
+            raise ValueError(f"{world} processes need as many pictures, got {self.count}")
         self.epoch, self.skip, self.given = -1, 0, 0
         self.loader = DataLoader(
             _Whole(source),
             sampler=_Order(self),
             batch_size=None,
             num_workers=workers,
+            persistent_workers=workers > 0,  # an epoch may be shorter than their start
             pin_memory=torch.cuda.is_available(),
         )
 

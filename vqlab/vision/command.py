@@ -20,15 +20,13 @@ try:
     import jsonargparse  # noqa: F401  # without it Lightning's command line is only a name
     import lightning.pytorch as L
     from lightning.pytorch.cli import LightningArgumentParser, LightningCLI, SaveConfigCallback
-    from lightning.pytorch.loggers import CSVLogger, TensorBoardLogger
     from lightning.pytorch.utilities import rank_zero_info
 except ImportError as error:
     raise ImportError(LIGHTNING) from error
 from ..quantizers.registry import methods
-from . import keeping  # noqa: F401
 from .checkpoints import SealedCheckpoints, newest, whole
 from .data import Pictures
-from .keeping import FOLDER
+from .keeping import FOLDER, curves
 
 CONFIGS = Path(__file__).parent / "configs"
 ABOUT = """Trains a vector-quantized autoencoder and measures it.
@@ -93,7 +91,7 @@ class CommandLine(LightningCLI):
         given = self._get(self.config_init, "trainer")
         if given["logger"] is None:
             root = given["default_root_dir"] or "."
-            options["logger"] = [TensorBoardLogger(root, "logs"), CSVLogger(root, "csv")]
+            options["logger"] = curves(root)
         trainer = super().instantiate_trainer(**options)
         trainer.strategy.checkpoint_io = SealedCheckpoints()
         return trainer

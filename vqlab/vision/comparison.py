@@ -19,14 +19,13 @@ from .checkpoints import SealedCheckpoints, newest
 from .data import Pictures
 from .extra import LIGHTNING
 from .journal import write_whole
-from .keeping import FOLDER, Latest
+from .keeping import FOLDER, Latest, curves
 from .module import Reconstructor
-from .setting import Methods, Setting, named
+from .setting import Methods, Setting, different, named
 
 try:
     import lightning.pytorch as L
     import yaml  # type: ignore[import-untyped]  # comes with Lightning's command line
-    from lightning.pytorch.loggers import CSVLogger, TensorBoardLogger
 except ImportError as error:
     raise ImportError(LIGHTNING) from error
 
@@ -63,7 +62,7 @@ class Comparison:
         kept = self.folder / CONFIG
         if kept.is_file():
             before = yaml.safe_load(kept.read_text())
-            other = _different(before, self.config)
+            other = different(before, self.config)
             if other:
                 raise ValueError(f"{self.folder} holds a comparison with another {other}: name "
                                  "another folder, or remove it")  # fmt: skip
@@ -80,8 +79,21 @@ class Comparison:
         return self.folder / f"{label}-seed{seed}"
 
     def checkpoint(self, label: str, seed: int) -> Path | None:
-        """Its newest whole checkpoint."""
-        return newest(self.place(label, seed) / FOLDER)
+        """Its newest whole checkpoint.
+
+        Raises:
+            ValueError: it is of another method, or of one with other options.
+        """
+        path, (name, options) = newest(self.place(label, seed) / FOLDER), self.methods[label]
+        if path is not None:
+            kept = torch.load(path, map_location="cpu", weights_only=True, mmap=True)
+            before = [kept["hyper_parameters"][k] for k in ("method", "method_options")]
+            one, other = (json.dumps([x, y or {}], sort_keys=True, default=str)
+                          for x, y in (before, (name, options)))  # fmt: skip
+            if one != other:
+                raise ValueError(f"{self.place(label, seed)} holds a training of {one}, not of "
+                                 f"{other}: name another label, or remove it")  # fmt: skip
+        return path
 
     def done(self, label: str, seed: int) -> int:
         """Steps of it that are kept."""
@@ -188,7 +200,7 @@ class Comparison:
         if stop_at is not None:
             more = [*more, _StopAt(latest, stop_at)]
         if self.setting.logs:
-            options["logger"] = [TensorBoardLogger(place, "logs"), CSVLogger(place, "csv")]
+            options["logger"] = curves(place)
         with quiet():
             L.seed_everything(seed, workers=True, verbose=False)
             data = self.pictures(seed)
@@ -235,16 +247,3 @@ def _built(one: dict[str, Any]) -> Any:
     """What a configuration names by class_path and init_args."""
     module, name = one["class_path"].rsplit(".", 1)
     return getattr(importlib.import_module(module), name)(**one.get("init_args", {}))
-
-
-def _different(one: dict[str, Any], other: dict[str, Any]) -> str:
-    """Names of the settings that decide on the weights and are not the same."""
-    asked = {
-        "trainer": ("max_steps", "precision"),
-        "data": sorted({*one["data"], *other["data"]} - {"workers"}),
-    }
-    pairs = [(f"{part}.{n}", one[part].get(n), other[part].get(n))
-             for part, names in asked.items() for n in names]  # fmt: skip
-    models = [config["model"]["init_args"] for config in (one, other)]
-    pairs += [(f"model.{n}", *(m.get(n) for m in models)) for n in {**models[0], **models[1]}]
-    return ", ".join(name for name, a, b in pairs if a != b)

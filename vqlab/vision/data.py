@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -11,13 +10,12 @@ import torch
 from torch import Tensor
 from torch.nn.functional import interpolate
 
+from .ahead import MAKERS
 from .augment import Augment
 from .batches import Batches, Source
-from .celeba import celeba_hq
 from .datasets import CHOICES, Images, halves, images_of
 from .extra import LIGHTNING
-from .originals import FacesToDraw, Originals, image_folder
-from .parquet import ParquetFiles
+from .originals import FacesToDraw
 from .prepared import Prepared, prepare
 from .splits import SPLITS, Parts, Subset, set_aside
 
@@ -27,13 +25,6 @@ except ImportError as error:
     raise ImportError(LIGHTNING) from error
 
 
-# Made of files, or drawn, once: an array on disk serves every training afterwards.
-KEPT: dict[str, Callable[..., Originals]] = {
-    "faces": FacesToDraw,
-    "folder": image_folder,
-    "parquet": ParquetFiles,
-    "celeba-hq": celeba_hq,
-}
 FILES = ("folder", "parquet", "celeba-hq", "prepared")
 NAMES = ("digits", "photos", "faces", *FILES)
 
@@ -119,11 +110,11 @@ class Pictures(L.LightningDataModule):
     def _named(self, source: str) -> Any:
         if source == "prepared":
             return self._split(Prepared.open(str(self.path), **self.options))
-        if source not in KEPT:
+        if source not in MAKERS:
             return CHOICES[source](**self.options)
         options = {"resolution": self.size or (32 if source == "faces" else 64), **self.options}
         if source != "faces":
-            return self._split(prepare(KEPT[source](self.path, **options)))
+            return self._split(prepare(MAKERS[source](self.path, **options)))
         held_out = {k: options.pop(k) for k in ("test_share", "seed") if k in options}
         faces = prepare(FacesToDraw(**options))
         return [Subset(faces, numbers) for numbers in halves(len(faces), **held_out)]

@@ -13,6 +13,7 @@ import torch
 from .comparison import Comparison, quiet
 from .extra import LIGHTNING
 from .journal import write_whole
+from .metrics import INCEPTION
 from .perceptual import URLS
 from .watching import AgainstKMeans
 
@@ -22,7 +23,6 @@ except ImportError as error:
     raise ImportError(LIGHTNING) from error
 
 Part = Literal["val", "test"]
-INCEPTION = "weights-inception-2015-12-05-6726825d.pth"
 COLUMNS = ("psnr", "ssim", "ms-ssim", "lpips", "rfid", "utilization", "perplexity", "distortion",
            "excess-distortion")  # fmt: skip
 

@@ -1,4 +1,4 @@
-"""Callbacks that keep a training: the latest states, the best one, and what Ctrl-C leaves."""
+"""What is kept of a training: curves, the latest states, the best one, what Ctrl-C leaves."""
 
 from __future__ import annotations
 
@@ -15,11 +15,18 @@ from .extra import LIGHTNING
 try:
     import lightning.pytorch as L
     from lightning.pytorch.callbacks import Checkpoint, ModelCheckpoint
+    from lightning.pytorch.loggers import CSVLogger, Logger, TensorBoardLogger
 except ImportError as error:
     raise ImportError(LIGHTNING) from error
 from .metrics import direction
 
 FOLDER = "checkpoints"
+TOGETHER = 10  # steps between two agreements of several processes; each waits for all devices
+
+
+def curves(folder: str | Path) -> list[Logger]:
+    """What a training logs, for TensorBoard and as CSV, beside its checkpoints."""
+    return [TensorBoardLogger(folder, "logs"), CSVLogger(folder, "csv")]
 
 
 class Latest(Checkpoint):
@@ -27,7 +34,7 @@ class Latest(Checkpoint):
 
     Every file is written between two steps, so that a run resumed from it goes on bit for bit
     (on a CPU) as if it had not been stopped. The first Ctrl-C ends the training after the current
-    step; a second one at once.
+    step (of several processes after the next tenth one); a second one at once.
 
     Args:
         minutes: between two files; None does not look at the clock.
@@ -58,8 +65,11 @@ class Latest(Checkpoint):
         """The folder of the files."""
         return Path(self.folder or Path(trainer.default_root_dir) / FOLDER)
 
-    def on_fit_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
-        """From here on Ctrl-C waits for the end of a step."""
+    def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        """From here on Ctrl-C waits for the end of a step.
+
+        Not earlier: after an error Lightning gives back the handlers that it found before this.
+        """
         self._last, self.stopped, self._saved = time.monotonic(), False, -1
         if threading.current_thread() is threading.main_thread():
             self._handler = signal.signal(signal.SIGINT, self._interrupt)
@@ -83,13 +93,15 @@ class Latest(Checkpoint):
         step = trainer.global_step
         late = self.minutes is not None and time.monotonic() - self._last >= 60 * self.minutes
         counted = self.steps is not None and step % self.steps == 0
-        # One process's clock and keyboard speak for all: they must agree whether to save.
         self._due |= counted or step == trainer.max_steps
-        self.stopped, late = trainer.strategy.broadcast((self.stopped, late))
-        self._due |= late or self.stopped
-        if self._due and (not trainer.is_last_batch or self.stopped or step == trainer.max_steps):
+        stop = self.stopped
+        if trainer.world_size > 1:  # one process's clock and keyboard speak for all
+            asked = step % TOGETHER == 0
+            stop, late = trainer.strategy.broadcast((stop, late)) if asked else (False, False)
+        self._due |= late or stop
+        if self._due and (not trainer.is_last_batch or stop or step == trainer.max_steps):
             self._save(trainer)
-        trainer.should_stop |= self.stopped
+        trainer.should_stop |= stop
 
     def on_train_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         """Saves what waited for the epoch's end, and the state after the last epoch."""
@@ -106,6 +118,8 @@ class Latest(Checkpoint):
         path = folder / f"step-{trainer.global_step}.ckpt"
         trainer.save_checkpoint(path, weights_only=False)  # not the weights only: all
         if trainer.is_global_zero:
+            for torn in folder.glob("*.partial*"):  # of a process that was killed while it wrote
+                torn.unlink()
             files = sorted(folder.glob("step-*.ckpt"), key=lambda p: int(p.stem[5:]))
             for old in files[: -self.keep]:
                 trainer.strategy.remove_checkpoint(old)

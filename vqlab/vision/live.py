@@ -63,3 +63,7 @@ class LiveMonitor(L.Callback):
         """What was seen stays; the model is let go."""
         if self.monitor is not None:
             self.monitor.close()
+
+    def on_exception(self, trainer: L.Trainer, pl_module: Any, exception: BaseException) -> None:
+        """As at the end: Lightning tears nothing down after an error."""
+        self.teardown(trainer, pl_module, "fit")

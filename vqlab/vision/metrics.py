@@ -22,6 +22,7 @@ try:
 except ImportError as error:
     raise ImportError(LIGHTNING) from error
 
+INCEPTION = "weights-inception-2015-12-05-6726825d.pth"  # as torch-fidelity names it
 # Which way is better, by the last part of a logged name.
 DIRECTIONS: dict[str, Literal["min", "max"]] = {
     "psnr": "max",
@@ -171,6 +172,6 @@ def frechet(weights: str | Path | None = None, extractor: nn.Module | None = Non
     except OSError as error:
         raise FileNotFoundError(
             f"rFID needs Inception's weights, which are not at {path or 'torch hub'} and could not "
-            "be fetched: download weights-inception-2015-12-05-6726825d.pth from the releases of "
-            "toshas/torch-fidelity and give its path as weights="
+            f"be fetched: download {INCEPTION} from the releases of toshas/torch-fidelity and give "
+            "its path as weights="
         ) from error

@@ -97,6 +97,7 @@ class Reconstructor(L.LightningModule):
         self.encoder_rate, self.clip = encoder_rate, clip
         self._wanted = {"lpips": lpips, "rfid": rfid}
         self.measures = nn.ModuleDict()
+        self.terms: dict[str, Tensor] = {}  # of the last training step, on its device
         self._draws: dict[str, Any] = {}
 
     def forward(self, pictures: Tensor) -> Reconstruction:
@@ -105,8 +106,6 @@ class Reconstructor(L.LightningModule):
 
     def setup(self, stage: str) -> None:
         """Metrics that need weights or packages are asked for before the first step."""
-        if self.measures:
-            return
         for part in ("val", "test"):
             extra: dict[str, nn.Module] = {"use": CodeUse(self.codebook_size)}
             if self._wanted["lpips"]:
@@ -128,8 +127,9 @@ class Reconstructor(L.LightningModule):
         return loss
 
     def log_terms(self, terms: dict[str, Tensor]) -> None:
-        """Logs the losses of a training step, the first also in the progress bar."""
-        values = {f"train/{name}": value.detach() for name, value in terms.items()}
+        """Logs the losses of a training step, the first also in the progress bar; keeps them."""
+        self.terms = {name: value.detach() for name, value in terms.items()}
+        values = {f"train/{name}": value for name, value in self.terms.items()}
         self.log(next(iter(values)), values.pop(next(iter(values))), prog_bar=True)
         self.log_dict(values)
 
@@ -151,14 +151,16 @@ class Reconstructor(L.LightningModule):
             found = likeness(min(drawn.shape[2:]))
             cast(nn.ModuleDict, self.measures[part]).update(found)
             self.measures.to(self.device)
-        for name, metric in self._metrics(part).items():
-            if name == "use":
-                metric.update(out.indices)
-            elif name == "rfid":
-                metric.update(_coloured(pictures), real=True)
-                metric.update(_coloured(drawn), real=False)
-            else:
-                metric.update(drawn, pictures)
+        # SSIM is a small difference of large sums: in 16 bits it would be another number.
+        with torch.autocast(self.device.type, enabled=False):
+            for name, metric in self._metrics(part).items():
+                if name == "use":
+                    metric.update(out.indices)
+                elif name == "rfid":
+                    metric.update(_coloured(pictures), real=True)
+                    metric.update(_coloured(drawn), real=False)
+                else:
+                    metric.update(drawn, pictures)
         losses = {"mse": mse_loss(drawn, pictures), "commitment": out.terms["commitment"]}
         losses |= out.measured
         self.log_dict(

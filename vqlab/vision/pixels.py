@@ -38,8 +38,8 @@ def decoded(
     the 16 bits of colour PNGs as v // 256); grey, palette and CMYK to red, green and blue; what is
     transparent over the background; the shorter side to ``resolution`` with the filter, which
     covers all pixels that fall on one (antialiased); the square in the middle. A picture that has
-    the size already keeps its values. Colour profiles are ignored; of several frames the first is
-    taken.
+    the size already keeps its values. Colour profiles are ignored, and so is a value of 16-bit grey
+    that stands for transparent; of several frames the first is taken.
 
     Args:
         content: the file's bytes: JPEG, PNG, WebP or another kind that Pillow knows.

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 
 from ..drift.run import Run
+from ..measure.hits import Hits
 from .extra import LIGHTNING
 from .recording import Recorder
 from .training import Spacing, frame_steps
@@ -48,8 +49,7 @@ class Record(L.Callback):
         self.steps, self.pictures, self.latents = steps, pictures, latents
         self._recorder: Recorder | None = None
         self._due: set[int] = set()
-        self._hits = np.zeros(0, np.int64)
-        self._last_hit = np.zeros(0, np.int64)
+        self._hits: Hits | None = None
         self._before: Run | None = None
 
     def file(self, trainer: L.Trainer) -> Path:
@@ -66,38 +66,33 @@ class Record(L.Callback):
         count = len(images) * pl_module.model.encode(images[:1])[0, 0].numel()
         keep = None if self.latents is None else min(self.latents, count)
         self._recorder = Recorder(pl_module.model, images, keep)
-        size = pl_module.codebook_size
-        if len(self._hits) != size:  # else a checkpoint brought them
-            self._hits, self._last_hit = np.zeros(size, np.int64), np.full(size, -1, np.int64)
+        if self._hits is None:  # else a checkpoint brought them
+            self._hits = Hits(pl_module.codebook_size)
         self._before = None
         if trainer.global_step and self.file(trainer).exists():
             self._before = Run.load(self.file(trainer))
         self._counting = pl_module.model.quantizer.register_forward_hook(self._count)
 
     def _count(self, quantizer: Any, inputs: Any, out: Any) -> None:
-        if quantizer.training:
-            indices = out.indices.detach().reshape(-1).cpu().numpy()
-            indices = indices[indices >= 0]  # -1 is padding
-            self._hits += np.bincount(indices, minlength=len(self._hits))
-            self._last_hit[indices] = self._step
+        if quantizer.training and self._hits is not None:
+            self._hits.add(out.indices, self._step)
 
     def on_train_batch_start(
         self, trainer: L.Trainer, pl_module: Any, batch: Any, batch_idx: int
     ) -> None:
         """A frame before the step, where one is due."""
         self._step = trainer.global_step
-        if self._recorder is not None and self._step in self._due:
-            self._recorder.frame(self._step, self._hits, self._last_hit, {})
-            self._hits[:] = 0
+        if self._recorder is not None and self._hits is not None and self._step in self._due:
+            self._recorder.frame(self._step, self._hits, {})
 
     def on_train_batch_end(self, trainer: L.Trainer, pl_module: Any, *args: Any) -> None:
         """Completes it with what the step did, and saves."""
-        if self._recorder is None:
+        if self._recorder is None or self._hits is None:
             return
         if self._step in self._due:
             self._recorder.after(trainer.global_step)
         if trainer.global_step in self._due and trainer.global_step == max(self._due):
-            self._recorder.frame(trainer.global_step, self._hits, self._last_hit, {})
+            self._recorder.frame(trainer.global_step, self._hits, {})
             self._recorder.frames[-1]["drift"] = np.nan  # no step comes after the last
 
     def on_save_checkpoint(
@@ -112,18 +107,25 @@ class Record(L.Callback):
 
     def state_dict(self) -> dict[str, Any]:
         """What was counted since the last frame."""
-        return {"hits": torch.from_numpy(self._hits), "last_hit": torch.from_numpy(self._last_hit)}
+        if self._hits is None:
+            return {}
+        counted = {"hits": self._hits.counts, "last_hit": self._hits.last}
+        return {name: torch.from_numpy(values) for name, values in counted.items()}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """What was counted since the last frame."""
-        self._hits = state_dict["hits"].numpy().copy()
-        self._last_hit = state_dict["last_hit"].numpy().copy()
+        self._hits = Hits(len(state_dict["hits"]))
+        self._hits.plus(state_dict["hits"].numpy(), state_dict["last_hit"].numpy())
 
     def teardown(self, trainer: L.Trainer, pl_module: Any, stage: str) -> None:
         """Counts no longer."""
         if self._recorder is not None:
             self._counting.remove()
-            self._recorder, self._hits = None, np.zeros(0, np.int64)
+            self._recorder = self._hits = None
+
+    def on_exception(self, trainer: L.Trainer, pl_module: Any, exception: BaseException) -> None:
+        """Counts no longer: Lightning tears nothing down after an error."""
+        self.teardown(trainer, pl_module, "fit")
 
     def _write(self, trainer: L.Trainer, pl_module: Any) -> None:
         if self._recorder is None or not self._recorder.frames:

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from ..drift.run import Run
 from ..measure.distortion import cells
+from ..measure.hits import Hits
 from ..quantizers.neighbours import KernelUpdate
 from .autoencoder import Autoencoder
 
@@ -63,10 +64,8 @@ class Recorder:
             self._seen = step, self._latents(out.latents), codes, error
         return self._seen[1:]
 
-    def frame(
-        self, step: int, hits: Index, last_hit: Index, losses: Mapping[str, Tensor]
-    ) -> None:
-        """Keeps what is there before training step ``step``."""
+    def frame(self, step: int, hits: Hits, losses: Mapping[str, Tensor]) -> None:
+        """Keeps what is there before training step ``step``; hits are counted anew from here."""
         z, codes, error = self.look(step)
         quantizer = self.model.quantizer
         table = z[:0] if quantizer is None else quantizer.codebook().detach().cpu().float()
@@ -75,11 +74,12 @@ class Recorder:
                 "steps": step,
                 "latents": z[self.kept].float().numpy().copy(),
                 "codes": table.numpy().copy(),
-                "hits": hits.copy(),
-                "last_hit": last_hit.copy(),
+                "hits": hits.counts,
+                "last_hit": hits.last,
                 **_cells(z.double().numpy(), table.double().numpy(), codes),
             }
         )
+        hits.clear()
         scalars = {name: float(value) for name, value in losses.items()}
         for rule in [] if quantizer is None else quantizer.rules:
             if isinstance(rule, KernelUpdate):

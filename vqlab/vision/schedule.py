@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from torch import nn
+import torch
+from torch import Tensor, nn
 
 from ..quantizers.neighbours import Attraction
 from ..quantizers.revival import Replacement, Revival
@@ -52,7 +53,8 @@ class FreezeAndRefine(L.Callback):
             )
         self.patience, self.warmup, self.ramp = patience, warmup, ramp
         self.stage, self.lowest, self.since = "joint", math.inf, 0  # epochs since the lowest
-        self.total, self.batches, self.epochs = 0.0, 0, 0  # of this epoch; since the freeze
+        self.total: float | Tensor = 0.0  # of this epoch, on the device: no step waits for it
+        self.batches, self.epochs = 0, 0  # of this epoch; since the freeze
         self.closed = -1  # the last epoch that was taken into account
 
     def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
@@ -60,11 +62,11 @@ class FreezeAndRefine(L.Callback):
         self._apply(pl_module)
 
     def on_train_batch_end(
-        self, trainer: L.Trainer, pl_module: L.LightningModule, *args: Any
+        self, trainer: L.Trainer, pl_module: Any, *args: Any
     ) -> None:
         """Adds to the epoch's mean."""
         if self.stage == "joint":
-            self.total += float(trainer.callback_metrics["train/commitment"])
+            self.total = self.total + pl_module.terms["commitment"]
             self.batches += 1
 
     def on_train_epoch_end(self, trainer: L.Trainer, pl_module: Any) -> None:
@@ -74,7 +76,7 @@ class FreezeAndRefine(L.Callback):
         self.closed = trainer.current_epoch
         if self.stage == "joint":
             mean = trainer.strategy.reduce(
-                pl_module.model.encoder[0].weight.new_tensor(self.total / max(self.batches, 1))
+                torch.as_tensor(self.total / max(self.batches, 1), device=pl_module.device)
             )
             self.total, self.batches = 0.0, 0
             self.advance(float(mean))
@@ -109,8 +111,8 @@ class FreezeAndRefine(L.Callback):
 
     def state_dict(self) -> dict[str, Any]:
         """Stage and counters."""
-        names = ("stage", "lowest", "since", "total", "batches", "epochs", "closed")
-        return {name: getattr(self, name) for name in names}
+        names = ("stage", "lowest", "since", "batches", "epochs", "closed")
+        return {"total": float(self.total), **{name: getattr(self, name) for name in names}}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Stage and counters."""

@@ -111,3 +111,16 @@ def named(methods: Methods) -> dict[str, tuple[str, dict[str, Any]]]:
         if not label.strip() or any(c in label for c in "/\\\0") or label.startswith("."):
             raise ValueError(f"the label {label!r} cannot be the name of a folder")
     return found
+
+
+def different(one: dict[str, Any], other: dict[str, Any]) -> str:
+    """Names of the settings that decide on the weights and are not the same."""
+    asked = {
+        "trainer": ("max_steps", "precision"),
+        "data": sorted({*one["data"], *other["data"]} - {"workers"}),
+    }
+    pairs = [(f"{part}.{n}", one[part].get(n), other[part].get(n))
+             for part, names in asked.items() for n in names]  # fmt: skip
+    models = [config["model"]["init_args"] for config in (one, other)]
+    pairs += [(f"model.{n}", *(m.get(n) for m in models)) for n in {**models[0], **models[1]}]
+    return ", ".join(name for name, a, b in pairs if a != b)

@@ -1,4 +1,9 @@
-"""Trains an autoencoder, in plain torch, and records what its latents and codes do."""
+"""Trains an autoencoder, in plain torch, and records what its latents and codes do.
+
+The loop of the lessons: a few hundred steps of some milliseconds on tensors in memory, with no
+package beyond the library's own, equal to the last bit on one thread. Trainings that take hours,
+are resumed, or need GPUs and processes are Lightning's: :mod:`vqlab.vision.module`.
+"""
 
 from __future__ import annotations
 
@@ -16,6 +21,7 @@ from tqdm.auto import tqdm
 
 from ..drift.run import Run
 from ..drift.training import single_thread
+from ..measure.hits import Hits
 from .autoencoder import Autoencoder
 from .datasets import Images, images_of
 from .recording import Recorder
@@ -131,22 +137,20 @@ def _train(
     progress: bool,
 ) -> Recorder:
     quantizer = model.quantizer
-    size = 0 if quantizer is None else quantizer.codebook_size
-    hits, last_hit = np.zeros(size, np.int64), np.full(size, -1, np.int64)
+    hits = Hits(0 if quantizer is None else quantizer.codebook_size)
     losses: dict[str, Tensor] = {}
     optimizer = _optimizer(model, rate, encoder_rate)
     place = next(model.parameters()).device
     data = Images(*(part.to(place) for part in data))
     recorder = Recorder(model, data.test, probe)
     due = set(frames.tolist())
-    order = _batches(len(data.train), batch, seed)
+    order = _batches(len(data.train), batch, seed, place)
     model.train()
     for step in tqdm(
         range(steps + 1), delay=2, disable=not progress, leave=False, unit="step"
     ):
         if step in due:
-            recorder.frame(step, hits, last_hit, losses)
-            hits[:] = 0
+            recorder.frame(step, hits, losses)
         if step == steps:  # one step more, for the drift of the last frame, and back
             state = copy.deepcopy(model.state_dict())
         pictures = data.train[next(order)]
@@ -159,9 +163,7 @@ def _train(
         optimizer.step()
         losses = {"loss": error.detach() + out.loss.detach(), **_detached(out.terms)}
         if out.indices is not None:
-            indices = out.indices.reshape(-1).cpu().numpy()
-            hits += np.bincount(indices, minlength=size)
-            last_hit[indices] = step
+            hits.add(out.indices, step)
         if step in due:
             recorder.after(step + 1)
     model.load_state_dict(state)
@@ -178,11 +180,11 @@ def _optimizer(model: Autoencoder, rate: float, encoder_rate: float) -> torch.op
     return torch.optim.Adam(groups, lr=rate, fused=True)
 
 
-def _batches(count: int, batch: int, seed: int) -> Iterator[Tensor]:
+def _batches(count: int, batch: int, seed: int, place: torch.device) -> Iterator[Tensor]:
     """Positions of the pictures, a batch a step: epochs in random order, without end."""
     rng = np.random.default_rng(seed)
     while True:
-        yield from torch.from_numpy(rng.permutation(count)).split(batch)
+        yield from torch.from_numpy(rng.permutation(count)).to(place).split(batch)
 
 
 def _detached(terms: dict[str, Tensor]) -> dict[str, Tensor]:
