@@ -150,6 +150,20 @@ def test_what_is_dropped_starts_there():
     assert explorer.clusters == {} and explorer.moved == {}  # there is no code 5 any more
 
 
+def test_a_code_of_the_picture_before_is_not_moved_and_a_lattice_leaves_none_moved():
+    explorer = collapse_explorer(codes=32)
+    explorer.wait()
+    drop = {"kind": "drag", "name": "code", "point": 20, "x": 1.0, "y": 2.0}
+    explorer.settings = {**explorer.settings, "codes": 16}  # 32 are still on the screen
+    explorer._heard(explorer.stage, drop, [])
+    explorer.wait()
+    assert explorer.message == "" and explorer.moved == {} and explorer.run.codebook_size == 16
+    explorer._heard(explorer.stage, {**drop, "point": 3}, [])
+    explorer.controls["method"].value = "fsq"
+    explorer.wait()
+    assert explorer.message == "" and explorer.run.method == "fsq" and explorer.moved == {}
+
+
 def test_a_refused_setting_is_said_and_taken_back():
     explorer = collapse_explorer(method="ema")
     explorer.wait()

@@ -26,6 +26,7 @@ except ImportError:  # an explorer is then its figure alone
     anywidget = ipywidgets = None  # type: ignore[assignment]
 
 SETTLED = 1.0  # seconds after a display until the kernel may be busy again
+VIEWS = (("fixed axes", "world"), ("lens", "lens"))
 FIRST, AGAIN = 0.25, 0.5  # seconds until an unfinished run is drawn, and between two drawings
 
 if anywidget is not None:
@@ -35,7 +36,7 @@ if anywidget is not None:
 
         _esm = script()
         scene = traitlets.Dict().tag(sync=True)
-        frame = traitlets.Int(0).tag(sync=True)
+        words = traitlets.Unicode("").tag(sync=True)
         code = traitlets.Unicode("").tag(sync=True)
         text = traitlets.Unicode("").tag(sync=True)
 
@@ -58,6 +59,7 @@ class Explorer(Worker):
     the worker is busy ends what it does: nothing old is drawn after something new was asked for.
 
     Attributes:
+        words: what a screen reader says of the canvas.
         controls: name -> widget; empty where ipywidgets is missing.
         stage: the canvas, or None.
         message: the last error in words, or "".
@@ -70,17 +72,18 @@ class Explorer(Worker):
         super().__init__()
         self.controls: dict[str, Any] = {}
         self.stages: list[Any] = []
+        self._boxes: list[Any] = []
         self.message, self.width = "", 900
         self.scene: Scene | None = None
         self._quiet = False
-        self.stage: Any = self.new_stage()
+        self.stage: Any = self.new_stage(self.words)
         self._status = ipywidgets.HTML() if ipywidgets is not None else None
 
-    def new_stage(self) -> Any:
-        """One more canvas."""
+    def new_stage(self, words: str) -> Any:
+        """One more canvas, and what a screen reader says of it."""
         if anywidget is None:
             return None
-        stage = Stage()
+        stage = Stage(words=words)
         stage.on_msg(self._heard)
         self.stages.append(stage)
         return stage
@@ -128,17 +131,14 @@ class Explorer(Worker):
             stage.send({"kind": "done"})
 
     def resized(self) -> None:
-        """The window has another width."""
-
-    def closed(self) -> None:
-        """Called once at the end, for what a subclass holds."""
+        """The window has another width: panels stand beside or below each other."""
+        self.ask()
 
     def close(self) -> None:
         """Ends the worker and frees every widget."""
         if self._closed:
             return
         self._closed = True
-        self.closed()
         if ipywidgets is not None:
             for widget in [*self.stages, *self.controls.values(), self._status, *self._boxes]:
                 widget.unobserve_all()
@@ -153,10 +153,6 @@ class Explorer(Worker):
 
     # Showing.
 
-    @property
-    def _boxes(self) -> list[Any]:
-        return self.__dict__.setdefault("_boxes_made", [])
-
     def row(self, *widgets: Any) -> Any:
         """Widgets in a row that wraps where the window is narrow."""
         box = ipywidgets.Box(
@@ -170,6 +166,8 @@ class Explorer(Worker):
     def choice(self, name: str, options: Any, value: Any, slider: bool = False, **more: Any) -> Any:
         """A menu or a slider over given values, observed."""
         kind = ipywidgets.SelectionSlider if slider else ipywidgets.Dropdown
+        if any(isinstance(v, float) for v in options):
+            options = tuple((v if isinstance(v, str) else f"{v:g}", v) for v in options)
         wide = more.pop("wide", "230px" if slider else "190px")
         if slider:
             more["continuous_update"] = False

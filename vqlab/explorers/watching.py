@@ -76,7 +76,7 @@ class RunExplorer(Explorer):
     def __init__(self, run: Run) -> None:
         super().__init__()
         self.run, self._lens, self._columns = run, False, 0
-        self.curves = self.new_stage() if len(run.steps) > 2 else None
+        self.curves = self.new_stage("curves of the recording") if len(run.steps) > 2 else None
         if ipywidgets is not None:
             self.choice("view", [("fixed axes", False), ("lens", True)], False, wide="160px")
         self.now()
@@ -86,10 +86,6 @@ class RunExplorer(Explorer):
     def turned(self, name: str, value: Any) -> None:
         """Fixed axes, or axes that travel with the cloud."""
         self._lens = bool(value)
-        self.ask()
-
-    def resized(self) -> None:
-        """Panels beside or below the plane."""
         self.ask()
 
     def compute(self, version: int) -> None:
@@ -104,16 +100,12 @@ class RunExplorer(Explorer):
         columns = 3 if self.width >= NARROW else 2 if self.width >= SLIM else 1
         if self.curves is not None and columns != self._columns:
             window = max(1, int(run.steps[-1]) // 10)
-            self._columns = columns
             self.draw(Scene.of(dashboard(run, window, columns=columns)), version, self.curves)
+            self._columns = columns
 
     def screen(self) -> list[Any]:
         """The film above, all curves below."""
         return [self.row(*self.controls.values()), self.stage, self.curves]
-
-    def closed(self) -> None:
-        """The second canvas goes with the first."""
-        self.curves = None
 
 
 def live(monitor: CodebookMonitor, name: str, seconds: float = 1.0) -> Any:
