@@ -23,14 +23,12 @@ class Live:
     """Redraws a widget after a step, when it is time.
 
     Attributes:
-        widget: the FigureWidget, or None before there is anything to draw.
+        widget: the FigureWidget, empty before there is anything to draw.
         seconds: least time between two drawings.
     """
 
     def __init__(self, monitor: CodebookMonitor, name: str, seconds: float) -> None:
-        if not seconds >= 1:
-            raise ValueError(f"seconds must be at least 1, got {seconds!r}")
-        self.monitor, self.name, self.seconds = monitor, name, seconds
+        self.monitor, self.name, self.seconds = monitor, name, _checked(seconds)
         self.widget = go.FigureWidget()
         self._next = 0.0
         self._draw()
@@ -38,7 +36,7 @@ class Live:
 
     def __call__(self) -> None:
         """After a step."""
-        if time.monotonic() >= self._next:
+        if time.monotonic() >= self._next and self.widget.comm is not None:  # None: closed
             self._draw()
 
     def _draw(self) -> None:
@@ -113,17 +111,30 @@ def live(monitor: CodebookMonitor, name: str, seconds: float = 1.0) -> Any:
 
     Args:
         monitor: of a model in training. name: which codebook. seconds: at least 1.
+
     Returns:
-        FigureWidget or Figure.
+        FigureWidget, the same one for each call, or Figure.
+
     Raises:
         ValueError: less than a second; outside a notebook or without anywidget, no step seen yet.
     """
-    if not _in_notebook():
+    if not in_notebook():
         return _present(monitor, name, "this is no notebook")
+    # A cell that is run again shows the widget that is there: each costs its share of the training.
+    for one in monitor.listeners:
+        if isinstance(one, Live) and one.name == name and one.widget.comm is not None:
+            one.seconds = _checked(seconds)
+            return one.widget
     try:
         return Live(monitor, name, seconds).widget
     except ImportError:
         return _present(monitor, name, "anywidget is missing")
+
+
+def _checked(seconds: float) -> float:
+    if not seconds >= 1:
+        raise ValueError(f"seconds must be at least 1, got {seconds!r}")
+    return seconds
 
 
 def _present(monitor: CodebookMonitor, name: str, why: str) -> go.Figure:
@@ -135,7 +146,8 @@ def _present(monitor: CodebookMonitor, name: str, why: str) -> go.Figure:
     return monitor.figure(name)
 
 
-def _in_notebook() -> bool:
+def in_notebook() -> bool:
+    """Whether a kernel runs this, so that a widget has a place to be shown."""
     try:
         from IPython import get_ipython
     except ImportError:
