@@ -11,7 +11,7 @@ from vqlab.explorers import (
     kernel_explorer,
     phase_explorer,
     phases,
-    watching,
+    recording,
 )
 from vqlab.explorers import duel as duels
 from vqlab.explorers.gradients import CODES, TARGET
@@ -179,8 +179,8 @@ def test_a_recording_is_a_film(tmp_path, monkeypatch):
     shown = vqlab.explore(run)
     assert shown.stage.scene["frames"] == [str(step) for step in run.steps]
     assert len(shown.curves.scene["data"]) == 12  # the dashboard's
-    for lens in (True, False):
-        shown.controls["view"].value = lens
+    for view in ("lens", "world"):
+        shown.controls["view"].value = view
         shown.wait()
         assert shown.message == ""
 
@@ -190,7 +190,7 @@ def test_a_recording_is_a_film(tmp_path, monkeypatch):
 
     shown.width = 600
     with monkeypatch.context() as patch, pytest.raises(Stale):
-        patch.setattr(watching, "dashboard", late)
+        patch.setattr(recording, "dashboard", late)
         shown.compute(shown.version)
     shown.compute(shown.version)
     assert shown.curves.scene["layout"]["width"] < 600

@@ -17,7 +17,11 @@ def bundle(figure: go.Figure) -> dict[str, Any]:
 
 
 class Output:
-    """Controls, and under them a figure that can be replaced."""
+    """Controls, and under them a figure that can be replaced.
+
+    For explorers whose figure shows pictures (budget, restoration) or holds all its frames: the
+    canvas of `stage` draws neither, and theirs need no worker.
+    """
 
     def __init__(self) -> None:
         self._handle: Any = None

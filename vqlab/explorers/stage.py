@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import html
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from functools import lru_cache
 from typing import Any
@@ -50,6 +50,16 @@ def warm_up() -> None:
     from vqlab.drift.simulate import simulate
 
     simulate("simvq", codebook_size=2, points=2, batch=2, steps=1, progress=False)
+
+
+def free(widgets: Iterable[Any]) -> None:
+    """Closes widgets, and their styles and layouts, which stay otherwise."""
+    for widget in widgets:
+        widget.unobserve_all()
+        for part in ("style", "layout"):
+            if getattr(widget, part, None) is not None:
+                getattr(widget, part).close()
+        widget.close()
 
 
 class Explorer(Worker):
@@ -140,12 +150,7 @@ class Explorer(Worker):
             return
         self._closed = True
         if ipywidgets is not None:
-            for widget in [*self.stages, *self.controls.values(), self._status, *self._boxes]:
-                widget.unobserve_all()
-                for part in ("style", "layout"):
-                    if getattr(widget, part, None) is not None:
-                        getattr(widget, part).close()
-                widget.close()
+            free([*self.stages, *self.controls.values(), self._status, *self._boxes])
         self.controls.clear()
         self.stages.clear()
         self.stage = self._status = None
