@@ -8,7 +8,7 @@ import weakref
 import numpy as np
 import pytest
 
-from vqlab.explorers import collapse, collapse_explorer, setting, stage
+from vqlab.explorers import collapse, collapse_explorer, setting, stage, widgets
 from vqlab.explorers.worker import Stale
 from vqlab.plots.theme import METHOD_COLORS
 
@@ -214,7 +214,7 @@ def test_narrow_and_wide_windows():
 
 
 def test_the_page_keeps_a_film_without_widgets(monkeypatch):
-    monkeypatch.setattr(stage, "anywidget", None)
+    monkeypatch.setattr(widgets, "anywidget", None)
     monkeypatch.setattr(stage, "ipywidgets", None)
     monkeypatch.setattr(collapse, "ipywidgets", None)
     explorer = collapse_explorer()
@@ -258,6 +258,13 @@ def test_closing_frees_everything(alive, monkeypatch):
     gc.collect()
     # The fixture of this folder still holds them, and nothing else does.
     assert all(len(gc.get_referrers(ref())) <= 2 for ref in gone)
+
+
+def test_a_refused_explorer_leaves_no_widget(alive):
+    before = alive()
+    with pytest.raises(ValueError, match="below 1, got 8"):
+        collapse_explorer(method="ema", rate=8.0)
+    assert alive() == before
 
 
 @pytest.mark.parametrize(

@@ -119,8 +119,9 @@ def test_a_cell_is_what_it_was_run_with(coarse, monkeypatch):
     phase.controls["seed"].value = 1
     phase.wait(120)
     assert {key[2] for key in phase._known} == {0, 1, 2} and phase.message == ""
-    for key, value in phase._known.items():
-        assert value == real(**phases.cell_run(*key), record=21, probe=1).utilization[-1], key
+    for key in (key for key in phase._known if key[2] == 2):
+        run = real(**phases.cell_run(*key), record=21, probe=1)
+        assert phase._known[key] == run.utilization[-1], key
 
 
 def test_the_arrow_of_straight_through_points_from_the_code_to_the_target():

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from vqlab.explorers.output import Output
-from vqlab.explorers.stage import ipywidgets
+from vqlab.explorers.widgets import ipywidgets
 from vqlab.plots.routing import routing_map
 from vqlab.vision.dynamic import DynamicAutoencoder
 

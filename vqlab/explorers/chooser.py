@@ -12,7 +12,8 @@ from vqlab.explorers.gradients import gradient_explorer
 from vqlab.explorers.neighbourhood import kernel_explorer
 from vqlab.explorers.phases import phase_explorer
 from vqlab.explorers.recording import RunExplorer
-from vqlab.explorers.stage import Explorer, free, ipywidgets
+from vqlab.explorers.stage import Explorer
+from vqlab.explorers.widgets import free, ipywidgets
 
 EXPLORERS: dict[str, Callable[..., Explorer]] = {
     "collapse": collapse_explorer,

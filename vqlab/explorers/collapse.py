@@ -11,7 +11,8 @@ from vqlab.drift.simulate import simulate
 from vqlab.explorers import setting
 from vqlab.explorers.optimum import beside
 from vqlab.explorers.setting import CHOICES, DEFAULT, PRESETS
-from vqlab.explorers.stage import AGAIN, FIRST, VIEWS, Explorer, ipywidgets
+from vqlab.explorers.stage import AGAIN, FIRST, VIEWS, Explorer
+from vqlab.explorers.widgets import ipywidgets
 from vqlab.plots.microscope import NARROW, microscope
 
 WIDE = {"seed": {"wide": "110px"}, "steps": {"wide": "130px"}, "rate": {"wide": "150px"}}
@@ -47,8 +48,6 @@ class CollapseExplorer(Explorer):
             self._controls()
         self._start: Any = None  # the last frame: the picture before anybody plays
         self.now()
-        if not hasattr(self, "run"):
-            raise ValueError(self.message)
         if self.stage is not None:
             self.ask()  # the optimum of k-means, in the background
 

@@ -10,7 +10,8 @@ from vqlab.explorers import setting
 from vqlab.explorers.collapse import SLIDERS, WIDE
 from vqlab.explorers.optimum import beside
 from vqlab.explorers.setting import CHOICES
-from vqlab.explorers.stage import VIEWS, Explorer, ipywidgets
+from vqlab.explorers.stage import VIEWS, Explorer
+from vqlab.explorers.widgets import ipywidgets
 from vqlab.plots.microscope import microscope
 
 NOBODY = "nobody"
@@ -55,8 +56,6 @@ class DuelExplorer(Explorer):
             self.choice("view", VIEWS, "world", wide="160px")
             self.fold("source", "start", "steps", "view")
         self.now()
-        if not self.runs:
-            raise ValueError(self.message)
         if self.stage is not None:
             self.ask()
 

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 from vqlab.explorers.latent import HeldLatent
-from vqlab.explorers.stage import ipywidgets
+from vqlab.explorers.widgets import ipywidgets
 from vqlab.measure.gradients import pull, true_pull
 from vqlab.plots.arrows import LONGER, arrow_fields, held
 from vqlab.plots.microscope import NARROW

@@ -10,7 +10,7 @@ import torch
 from vqlab.drift.run import Run
 from vqlab.drift.simulate import simulate
 from vqlab.explorers.latent import HeldLatent
-from vqlab.explorers.stage import ipywidgets
+from vqlab.explorers.widgets import ipywidgets
 from vqlab.measure.distortion import kmeans_optimum
 from vqlab.plots.cloud import cloud
 from vqlab.plots.kernel import brief, kernel_field, stacked

@@ -13,7 +13,8 @@ from vqlab.drift.motions import make_motion
 from vqlab.drift.run import Run
 from vqlab.drift.simulate import simulate
 from vqlab.drift.theory import critical_speed
-from vqlab.explorers.stage import Explorer, ipywidgets
+from vqlab.explorers.stage import Explorer
+from vqlab.explorers.widgets import ipywidgets
 from vqlab.plots.microscope import NARROW, microscope
 from vqlab.plots.phase import phase_diagram
 from vqlab.plots.scene import Scene

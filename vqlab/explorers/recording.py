@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from vqlab.drift.run import Run
-from vqlab.explorers.stage import VIEWS, Explorer, ipywidgets
+from vqlab.explorers.stage import VIEWS, Explorer
+from vqlab.explorers.widgets import ipywidgets
 from vqlab.plots.dashboard import dashboard
 from vqlab.plots.microscope import NARROW, SLIM, microscope
 from vqlab.plots.scene import Scene
@@ -28,8 +29,6 @@ class RunExplorer(Explorer):
         if ipywidgets is not None:
             self.choice("view", VIEWS, "world", wide="160px")
         self.now()
-        if self.message:
-            raise ValueError(self.message)
 
     def turned(self, name: str, value: Any) -> None:
         """Fixed axes, or axes that travel with the cloud."""

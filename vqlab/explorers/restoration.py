@@ -10,7 +10,7 @@ import plotly.graph_objects as go
 from numpy.typing import NDArray
 
 from vqlab.explorers.output import Output
-from vqlab.explorers.stage import ipywidgets
+from vqlab.explorers.widgets import ipywidgets
 from vqlab.plots.restoration import fidelity_slider
 
 COLORS = {"codes": "#56B4E9", "collapsed": "#D55E00", "no codebook": "#3B4754"}

@@ -1,11 +1,11 @@
-"""The canvas of the explorers, and the controls around it."""
+"""What the explorers with a canvas share: controls, canvas, worker, and how they are shown."""
 
 from __future__ import annotations
 
 import asyncio
 import html
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from contextlib import suppress
 from functools import lru_cache
 from typing import Any
@@ -15,30 +15,13 @@ import plotly.graph_objects as go
 import sklearn.cluster  # noqa: F401
 
 from vqlab.explorers.output import Output
+from vqlab.explorers.widgets import canvas, free, ipywidgets
 from vqlab.explorers.worker import Worker
-from vqlab.plots.scene import Scene, script
-
-try:
-    import anywidget
-    import ipywidgets
-    import traitlets
-except ImportError:  # an explorer is then its figure alone
-    anywidget = ipywidgets = None  # type: ignore[assignment]
+from vqlab.plots.scene import Scene
 
 SETTLED = 1.0  # seconds after a display until the kernel may be busy again
 VIEWS = (("fixed axes", "world"), ("lens", "lens"))
 FIRST, AGAIN = 0.25, 0.5  # seconds until an unfinished run is drawn, and between two drawings
-
-if anywidget is not None:
-
-    class Stage(anywidget.AnyWidget):
-        """A scene in the browser; play, scrub and drag there, without the kernel."""
-
-        _esm = script()
-        scene = traitlets.Dict().tag(sync=True)
-        words = traitlets.Unicode("").tag(sync=True)
-        code = traitlets.Unicode("").tag(sync=True)
-        text = traitlets.Unicode("").tag(sync=True)
 
 
 @lru_cache
@@ -50,16 +33,6 @@ def warm_up() -> None:
     from vqlab.drift.simulate import simulate
 
     simulate("simvq", codebook_size=2, points=2, batch=2, steps=1, progress=False)
-
-
-def free(widgets: Iterable[Any]) -> None:
-    """Closes widgets, and their styles and layouts, which stay otherwise."""
-    for widget in widgets:
-        widget.unobserve_all()
-        for part in ("style", "layout"):
-            if getattr(widget, part, None) is not None:
-                getattr(widget, part).close()
-        widget.close()
 
 
 class Explorer(Worker):
@@ -91,11 +64,10 @@ class Explorer(Worker):
 
     def new_stage(self, words: str) -> Any:
         """One more canvas, and what a screen reader says of it."""
-        if anywidget is None:
-            return None
-        stage = Stage(words=words)
-        stage.on_msg(self._heard)
-        self.stages.append(stage)
+        stage = canvas(words)
+        if stage is not None:
+            stage.on_msg(self._heard)
+            self.stages.append(stage)
         return stage
 
     def dragged(self, message: dict[str, Any], stage: Any) -> bool:
@@ -113,6 +85,17 @@ class Explorer(Worker):
         status = self._status
         if status is not None:
             status.value = html.escape(message)
+
+    def now(self) -> None:
+        """Computes at once, before anything is shown.
+
+        Raises:
+            ValueError: what the simulator refuses; no widget is left behind.
+        """
+        super().now()
+        if self.message:
+            self.close()
+            raise ValueError(self.message)
 
     def draw(self, scene: Scene, version: int, stage: Any = None, **more: Any) -> None:
         """Puts a scene on the canvas."""
