@@ -8,7 +8,7 @@ import weakref
 import numpy as np
 import pytest
 
-from vqlab.explorers import collapse, collapse_explorer, setting, stage
+from vqlab.explorers import collapse, collapse_explorer, setting, stage, widgets
 from vqlab.explorers.worker import Stale
 from vqlab.plots.theme import METHOD_COLORS
 
@@ -150,6 +150,20 @@ def test_what_is_dropped_starts_there():
     assert explorer.clusters == {} and explorer.moved == {}  # there is no code 5 any more
 
 
+def test_a_code_of_the_picture_before_is_not_moved_and_a_lattice_leaves_none_moved():
+    explorer = collapse_explorer(codes=32)
+    explorer.wait()
+    drop = {"kind": "drag", "name": "code", "point": 20, "x": 1.0, "y": 2.0}
+    explorer.settings = {**explorer.settings, "codes": 16}  # 32 are still on the screen
+    explorer._heard(explorer.stage, drop, [])
+    explorer.wait()
+    assert explorer.message == "" and explorer.moved == {} and explorer.run.codebook_size == 16
+    explorer._heard(explorer.stage, {**drop, "point": 3}, [])
+    explorer.controls["method"].value = "fsq"
+    explorer.wait()
+    assert explorer.message == "" and explorer.run.method == "fsq" and explorer.moved == {}
+
+
 def test_a_refused_setting_is_said_and_taken_back():
     explorer = collapse_explorer(method="ema")
     explorer.wait()
@@ -200,7 +214,7 @@ def test_narrow_and_wide_windows():
 
 
 def test_the_page_keeps_a_film_without_widgets(monkeypatch):
-    monkeypatch.setattr(stage, "anywidget", None)
+    monkeypatch.setattr(widgets, "anywidget", None)
     monkeypatch.setattr(stage, "ipywidgets", None)
     monkeypatch.setattr(collapse, "ipywidgets", None)
     explorer = collapse_explorer()
@@ -244,6 +258,13 @@ def test_closing_frees_everything(alive, monkeypatch):
     gc.collect()
     # The fixture of this folder still holds them, and nothing else does.
     assert all(len(gc.get_referrers(ref())) <= 2 for ref in gone)
+
+
+def test_a_refused_explorer_leaves_no_widget(alive):
+    before = alive()
+    with pytest.raises(ValueError, match="below 1, got 8"):
+        collapse_explorer(method="ema", rate=8.0)
+    assert alive() == before
 
 
 @pytest.mark.parametrize(

@@ -11,8 +11,11 @@ from vqlab.explorers import (
     kernel_explorer,
     phase_explorer,
     phases,
+    recording,
 )
+from vqlab.explorers import duel as duels
 from vqlab.explorers.gradients import CODES, TARGET
+from vqlab.explorers.worker import Stale
 
 pytestmark = pytest.mark.usefixtures("small")
 
@@ -37,6 +40,26 @@ def test_a_duel_is_paired():
     duel.controls["right"].value = "nobody"
     duel.wait()
     assert list(duel.runs) == ["ema-revival", "vq"]
+
+
+def test_a_run_that_ends_as_the_setting_changes_does_not_count_for_the_new_one(monkeypatch):
+    duel, real = duel_explorer("ema", "vq"), duels.simulate
+    duel.wait()
+
+    def late(*args, **kwargs):
+        run = real(*args, **kwargs)
+        if kwargs["seed"] == 1 and duel.settings["seed"] == 1:
+            with monkeypatch.context() as patch:  # the other thread has not asked yet
+                patch.setattr(duel, "ask", lambda: None)
+                duel.controls["seed"].value = 2
+        return run
+
+    monkeypatch.setattr(duels, "simulate", late)
+    duel.controls["seed"].value = 1
+    duel.wait()
+    duel.ask()
+    duel.wait()
+    assert [run.seed for run in duel.runs.values()] == [2, 2]
 
 
 @pytest.mark.parametrize("name", ["source", "motion", "speed", "codes", "start", "steps", "seed",
@@ -80,6 +103,25 @@ def test_the_map_fills_and_a_click_plays_its_cell(coarse):
         phase.controls[name].value = value
         phase.wait(120)
         assert phase.message == "" and np.isfinite(phase.values).all()
+
+
+def test_a_cell_is_what_it_was_run_with(coarse, monkeypatch):
+    phase, real = phase_explorer(), phases.simulate
+    phase.wait(120)
+
+    def late(**kwargs):
+        run = real(**kwargs)
+        if phase.seed == 1:
+            phase.controls["seed"].value = 2  # chosen after the run looked for the last time
+        return run
+
+    monkeypatch.setattr(phases, "simulate", late)
+    phase.controls["seed"].value = 1
+    phase.wait(120)
+    assert {key[2] for key in phase._known} == {0, 1, 2} and phase.message == ""
+    for key in (key for key in phase._known if key[2] == 2):
+        run = real(**phases.cell_run(*key), record=21, probe=1)
+        assert phase._known[key] == run.utilization[-1], key
 
 
 def test_the_arrow_of_straight_through_points_from_the_code_to_the_target():
@@ -132,16 +174,28 @@ def test_without_strength_the_fixed_point_is_that_of_vq():
         assert kernel.message == "" and np.isfinite(kernel.bias)
 
 
-def test_a_recording_is_a_film(tmp_path):
+def test_a_recording_is_a_film(tmp_path, monkeypatch):
     run = vqlab.simulate("ema", dim=5, codebook_size=8, points=200, steps=50, record=8,
                          optimum="final", progress=False)  # fmt: skip
     shown = vqlab.explore(run)
     assert shown.stage.scene["frames"] == [str(step) for step in run.steps]
     assert len(shown.curves.scene["data"]) == 12  # the dashboard's
-    for lens in (True, False):
-        shown.controls["view"].value = lens
+    for view in ("lens", "world"):
+        shown.controls["view"].value = view
         shown.wait()
         assert shown.message == ""
+
+    def late(*args, **kwargs):  # something is turned while the curves are drawn
+        shown.version += 1
+        return vqlab.plots.dashboard(*args, **kwargs)
+
+    shown.width = 600
+    with monkeypatch.context() as patch, pytest.raises(Stale):
+        patch.setattr(recording, "dashboard", late)
+        shown.compute(shown.version)
+    shown.compute(shown.version)
+    assert shown.curves.scene["layout"]["width"] < 600
+    assert [stage.words for stage in shown.stages] == [shown.words, "curves of the recording"]
     run.save(tmp_path / "run.npz")
     assert vqlab.explore(tmp_path / "run.npz").run.codebook_size == 8
 

@@ -1,12 +1,10 @@
 """The explorer of lesson 31 without a browser: each network's figure, read back."""
 
-import sys
-
 import numpy as np
 import pandas as pd
 import pytest
 
-from vqlab.explorers import restoration_explorer
+from vqlab.explorers import restoration, restoration_explorer
 
 NETWORKS = ("codes", "collapsed")
 
@@ -48,7 +46,7 @@ def test_a_choice_redraws_with_the_means_of_the_seeds(given):
 
 
 def test_without_ipywidgets_the_figure_stands_alone(given, monkeypatch):
-    monkeypatch.setitem(sys.modules, "ipywidgets", None)
+    monkeypatch.setattr(restoration, "ipywidgets", None)
     explorer = restoration_explorer(*given, network="collapsed")
     assert explorer.controls == {} and len(explorer.figure.frames) == 3
 

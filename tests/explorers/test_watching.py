@@ -83,7 +83,12 @@ def test_in_a_notebook_it_is_a_widget(watched, monkeypatch):
     quantizer, monitor = watched
     shell = types.SimpleNamespace(kernel=object())
     monkeypatch.setattr("IPython.get_ipython", lambda: shell)
-    assert isinstance(monitor.show(), go.FigureWidget)
+    first = monitor.show()
+    assert isinstance(first, go.FigureWidget)
+    assert monitor.show(seconds=3) is first and len(monitor.listeners) == 1  # the cell runs again
+    assert monitor.listeners[0].seconds == 3
+    first.close()
+    assert monitor.show() is not first
     quantizer(torch.randn(64, 3))
     with pytest.raises(ValueError, match="at least 1"):
         live(monitor, monitor.names[0], 0.1)

@@ -52,7 +52,8 @@ WATCH = r"""() => new Promise(done => {
     const last = gd._transitionData._frames.at(-1).name;
     const over = gd._fullLayout._currentFrame === last && paints > 20;
     if (over || performance.now() - start > 30000)
-      setTimeout(() => done({wrong, paints, frames: Object.keys(seen), end: astray()}), 300);
+      setTimeout(() => done({wrong, paints, frames: Object.keys(seen), end: astray(),
+        buttons: [...gd.querySelectorAll('.modebar-btn')].map(b => b.dataset.title)}), 300);
     else requestAnimationFrame(paint);
   }
   requestAnimationFrame(paint);

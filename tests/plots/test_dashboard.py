@@ -40,7 +40,9 @@ def test_every_line_is_a_number_of_the_run(run):
 def test_pictures_stand_below(run):
     x = torch.rand(8, 3, 6, 6)
     figure = dashboard(run, 20, (x, 1 - x))
-    assert figure.data[-1].type == "image"
+    for columns in (3, 2, 1):
+        picture = dashboard(run, 20, (x, 1 - x), columns=columns).data[-1]
+        assert picture.type == "image" and picture.xaxis == "x7"  # below the six panels
     assert figure.layout.height > dashboard(run, 20).layout.height
 
 

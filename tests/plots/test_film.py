@@ -35,3 +35,6 @@ def test_codes_that_die_on_the_way_are_never_misplaced(make_run, tmp_path):
     assert seen["paints"] > 20 and len(seen["frames"]) > 3
     assert seen["wrong"] == 0 and seen["end"] == 0
     assert "200" in seen["frames"]
+    # No button sends a reader's data to plotly's cloud.
+    assert len(seen["buttons"]) > 5
+    assert not [b for b in seen["buttons"] if "Share" in b or "loud" in b], seen["buttons"]

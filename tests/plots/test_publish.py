@@ -29,6 +29,8 @@ def test_the_bytes_are_those_of_the_notebook_file(make_run):
 def test_without_a_picture_only_the_json_is_stored(make_run):
     bundle = PlotlyAndPng(picture=False).to_mimebundle(usage_curves(make_run()).to_dict())
     assert set(bundle) == {"application/vnd.plotly.v1+json"}
+    layout = bundle["application/vnd.plotly.v1+json"]["layout"]["template"]["layout"]
+    assert "sendChartToCloud" in layout["modebar"]["remove"]  # test_film looks at the buttons
     assert "vqlab" in pio.renderers
 
 

@@ -7,8 +7,9 @@ from vqlab.explorers.duel import DuelExplorer, duel_explorer
 from vqlab.explorers.gradients import GradientExplorer, gradient_explorer
 from vqlab.explorers.neighbourhood import KernelExplorer, kernel_explorer
 from vqlab.explorers.phases import PhaseExplorer, phase_explorer
+from vqlab.explorers.recording import RunExplorer
 from vqlab.explorers.restoration import RestorationExplorer, restoration_explorer
-from vqlab.explorers.watching import Live, RunExplorer, live
+from vqlab.explorers.watching import Live, live
 
 __all__ = [
     "EXPLORERS",

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from vqlab.explorers.output import Output
+from vqlab.explorers.widgets import ipywidgets
 from vqlab.plots.routing import routing_map
 from vqlab.vision.dynamic import DynamicAutoencoder
 
@@ -39,9 +40,7 @@ class BudgetExplorer:
         self.slider: Any = None
         self.figure, self.error, self.bits = go.Figure(), 0.0, 0.0
         self.show(share)
-        try:
-            import ipywidgets
-        except ImportError:
+        if ipywidgets is None:
             return
         self.slider = ipywidgets.FloatSlider(
             value=share, min=0.0, max=1.0, step=STEP, description="budget",

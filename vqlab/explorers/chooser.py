@@ -11,8 +11,9 @@ from vqlab.explorers.duel import duel_explorer
 from vqlab.explorers.gradients import gradient_explorer
 from vqlab.explorers.neighbourhood import kernel_explorer
 from vqlab.explorers.phases import phase_explorer
-from vqlab.explorers.stage import Explorer, ipywidgets
-from vqlab.explorers.watching import RunExplorer
+from vqlab.explorers.recording import RunExplorer
+from vqlab.explorers.stage import Explorer
+from vqlab.explorers.widgets import free, ipywidgets
 
 EXPLORERS: dict[str, Callable[..., Explorer]] = {
     "collapse": collapse_explorer,
@@ -67,12 +68,7 @@ class Chooser:
     def close(self) -> None:
         """Frees every widget."""
         self.explorer.close()
-        for widget in self._made:
-            widget.unobserve_all()
-            for part in ("style", "layout"):
-                if getattr(widget, part, None) is not None:
-                    getattr(widget, part).close()
-            widget.close()
+        free(self._made)
         self._made.clear()
         self.buttons = None
 

@@ -11,10 +11,12 @@ from vqlab.drift.simulate import simulate
 from vqlab.explorers import setting
 from vqlab.explorers.optimum import beside
 from vqlab.explorers.setting import CHOICES, DEFAULT, PRESETS
-from vqlab.explorers.stage import AGAIN, FIRST, Explorer, ipywidgets
+from vqlab.explorers.stage import AGAIN, FIRST, VIEWS, Explorer
+from vqlab.explorers.widgets import ipywidgets
 from vqlab.plots.microscope import NARROW, microscope
 
 WIDE = {"seed": {"wide": "110px"}, "steps": {"wide": "130px"}, "rate": {"wide": "150px"}}
+SLIDERS = ("speed", "codes")
 FOLDED = ("source", "rate", "bandwidth", "start", "steps", "view")
 LOOKS = 5  # moments at which k-means is computed beside a run
 
@@ -29,8 +31,6 @@ class CollapseExplorer(Explorer):
     """
 
     words = "collapse microscope: space plays, arrows step, codes can be dragged"
-    shown = ("preset", "method", "source", "motion", "speed", "codes", "rate", "bandwidth", "start",
-             "steps", "seed", "view")  # fmt: skip
 
     def __init__(self, text: str | None = None, **settings: Any) -> None:
         super().__init__()
@@ -48,8 +48,6 @@ class CollapseExplorer(Explorer):
             self._controls()
         self._start: Any = None  # the last frame: the picture before anybody plays
         self.now()
-        if not hasattr(self, "run"):
-            raise ValueError(self.message)
         if self.stage is not None:
             self.ask()  # the optimum of k-means, in the background
 
@@ -98,13 +96,8 @@ class CollapseExplorer(Explorer):
     def _controls(self) -> None:
         self.choice("preset", ["…", *PRESETS], "…", wide="270px")
         for name, options in CHOICES.items():
-            slider = name in ("speed", "codes")
-            if name in ("rate", "bandwidth"):
-                options = tuple((v if isinstance(v, str) else f"{v:g}", v) for v in options)
-            elif slider:
-                options = tuple((f"{v:g}", v) for v in options)
-            self.choice(name, options, self.settings[name], slider, **WIDE.get(name, {}))
-        self.choice("view", [("fixed axes", "world"), ("lens", "lens")], "world", wide="160px")
+            self.choice(name, options, self.settings[name], name in SLIDERS, **WIDE.get(name, {}))
+        self.choice("view", VIEWS, "world", wide="160px")
         self.controls["share"] = ipywidgets.Text(
             placeholder="paste a shared line", continuous_update=False,
             layout={"width": "200px", "margin": "2px 10px 2px 0"},
@@ -142,6 +135,8 @@ class CollapseExplorer(Explorer):
             self._start = "play"
             if name == "codes":
                 self.moved = {k: place for k, place in self.moved.items() if k < value}
+            if name == "method" and not setting.takes(value, "start"):
+                self.moved = {}
             if name == "source":
                 self.clusters = {}
             self._enable()
@@ -153,7 +148,8 @@ class CollapseExplorer(Explorer):
             return False
         if message["name"] == "code":
             place = round(float(message["x"]), 3), round(float(message["y"]), 3)
-            self.moved = {**self.moved, int(message["point"]): place}
+            if int(message["point"]) < self.settings["codes"]:  # else of a picture that is replaced
+                self.moved = {**self.moved, int(message["point"]): place}
         else:
             x, y = self.clusters.get(int(message["group"]), (0.0, 0.0))
             by = round(x + message["by"][0], 3), round(y + message["by"][1], 3)
@@ -226,9 +222,7 @@ class CollapseExplorer(Explorer):
                   ask={"of": run.codebook_size, "truth": int(alive[-1])})  # fmt: skip
 
     def _title(self) -> str:
-        s = self.settings
-        motion = s["motion"] + ("" if s["motion"] == "stationary" else f" at {s['speed']:g}")
-        said = f"{motion}, K = {s['codes']}, seed {s['seed']}"
+        said = setting.as_title(self.settings)
         moved = len(self.moved) + len(self.clusters)
         return said + (f", {moved} moved" if moved and self.width >= NARROW else "")
 

@@ -7,10 +7,11 @@ from typing import Any
 from vqlab.drift.run import Run
 from vqlab.drift.simulate import simulate
 from vqlab.explorers import setting
-from vqlab.explorers.collapse import WIDE
+from vqlab.explorers.collapse import SLIDERS, WIDE
 from vqlab.explorers.optimum import beside
 from vqlab.explorers.setting import CHOICES
-from vqlab.explorers.stage import Explorer, ipywidgets
+from vqlab.explorers.stage import VIEWS, Explorer
+from vqlab.explorers.widgets import ipywidgets
 from vqlab.plots.microscope import microscope
 
 NOBODY = "nobody"
@@ -40,6 +41,7 @@ class DuelExplorer(Explorer):
         self.methods = [*names, NOBODY][:3]
         self.runs: dict[str, Run] = {}
         self._known: dict[str, Run] = {}
+        self._known_at: dict[str, Any] = {}
         self._optimum: dict[int, float] = {}
         self._view: Any = "world"
         self._start: Any = None
@@ -49,17 +51,11 @@ class DuelExplorer(Explorer):
                 label = ("left", "middle", "right")[number]
                 self.choice(label, options, name)
             for name in SHARED:
-                slider = name in ("speed", "codes")
-                options = CHOICES[name]
-                if slider:
-                    options = tuple((f"{v:g}", v) for v in options)
-                self.choice(name, options, self.settings[name], slider, **WIDE.get(name, {}))
-            views = [("fixed axes", "world"), ("lens", "lens")]
-            self.choice("view", views, "world", wide="160px")
+                now, slider = self.settings[name], name in SLIDERS
+                self.choice(name, CHOICES[name], now, slider, **WIDE.get(name, {}))
+            self.choice("view", VIEWS, "world", wide="160px")
             self.fold("source", "start", "steps", "view")
         self.now()
-        if not self.runs:
-            raise ValueError(self.message)
         if self.stage is not None:
             self.ask()
 
@@ -70,7 +66,6 @@ class DuelExplorer(Explorer):
             self._view, self._start = value, "keep"
         elif name in SHARED:
             self.settings = {**self.settings, name: value}
-            self._known.clear()
         else:
             place = ("left", "middle", "right").index(name)
             self.methods = [value if i == place else m for i, m in enumerate(self.methods)]
@@ -83,16 +78,16 @@ class DuelExplorer(Explorer):
 
     def compute(self, version: int) -> None:
         """Runs those that are not known yet, and draws all."""
+        shared = self.settings  # it may be replaced while a run is under way
+        if self._known_at != shared:
+            self._known, self._optimum, self._known_at = {}, {}, shared
         runs: dict[str, Run] = {}
         for name in dict.fromkeys(m for m in self.methods if m != NOBODY):
             if name not in self._known:
                 if version > 1:
                     self.say(f"{name} is running …")
-                wanted = setting.call({**self.settings, "method": name}, {}, {})
+                wanted = setting.call({**shared, "method": name}, {}, {})
                 run = simulate(**wanted, watch=lambda _: self.check(version))
-                self.check(version)
-                if not self._known:
-                    self._optimum = {}
                 self._known[name] = run
             runs[name] = self._known[name]
         self.check(version)
@@ -104,11 +99,9 @@ class DuelExplorer(Explorer):
             self._put(version)
 
     def _put(self, version: int) -> None:
-        s = self.settings
-        motion = s["motion"] + ("" if s["motion"] == "stationary" else f" at {s['speed']:g}")
         scene = microscope(
             self.runs, width=self.width, view=self._view, optimum=self._optimum,
-            title=f"{motion}, K = {s['codes']}, seed {s['seed']}",
+            title=setting.as_title(self._known_at),
         )  # fmt: skip
         self.draw(scene, version, start=self._start)
 

@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 import torch
 
-from vqlab.explorers.stage import Explorer, ipywidgets
+from vqlab.explorers.latent import HeldLatent
+from vqlab.explorers.widgets import ipywidgets
 from vqlab.measure.gradients import pull, true_pull
 from vqlab.plots.arrows import LONGER, arrow_fields, held
 from vqlab.plots.microscope import NARROW
@@ -46,7 +47,7 @@ def task(x: torch.Tensor) -> torch.Tensor:
     return 0.5 * (x - torch.tensor(TARGET).to(x)).square().sum(1)
 
 
-class GradientExplorer(Explorer):
+class GradientExplorer(HeldLatent):
     """A field of arrows for each estimator, and one latent that is dragged through all of them.
 
     Attributes:
@@ -67,8 +68,7 @@ class GradientExplorer(Explorer):
         self.arrows: dict[str, Any] = {}
         self._base: tuple[Any, Scene, float] | None = None
         if ipywidgets is not None:
-            spread = tuple((f"{v:g}", v) for v in NOISE)
-            self.choice("noise", spread, self.noise, True, label="noise σ")
+            self.choice("noise", NOISE, self.noise, True, label="noise σ")
             self.choice("way", tuple(WAYS), "level", label="a way for the latent", wide="270px")
             self.choice("along", tuple((f"{v:.2f}", v) for v in np.linspace(0, 1, 61)), 0.5, True,
                         label="along it", wide="330px")  # fmt: skip
@@ -94,17 +94,6 @@ class GradientExplorer(Explorer):
         else:
             start, end = map(np.asarray, WAYS[self.controls["way"].value])
             self.latent = start + self.controls["along"].value * (end - start)
-        self.ask()
-
-    def dragged(self, message: dict[str, Any], stage: Any) -> bool:
-        """The hand moves the latent."""
-        if message.get("kind") != "drag":
-            return False
-        self.latent = np.array([float(message["x"]), float(message["y"])])
-        return True
-
-    def resized(self) -> None:
-        """Two columns or three."""
         self.ask()
 
     def _pulls(self, points: Any, samples: int) -> dict[str, Any]:

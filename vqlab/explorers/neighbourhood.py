@@ -9,7 +9,8 @@ import torch
 
 from vqlab.drift.run import Run
 from vqlab.drift.simulate import simulate
-from vqlab.explorers.stage import Explorer, ipywidgets
+from vqlab.explorers.latent import HeldLatent
+from vqlab.explorers.widgets import ipywidgets
 from vqlab.measure.distortion import kmeans_optimum
 from vqlab.plots.cloud import cloud
 from vqlab.plots.kernel import brief, kernel_field, stacked
@@ -23,7 +24,7 @@ BANDWIDTHS = (0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0, 100.0)
 STRENGTHS = (0.0, 0.04, 0.16, 0.5, 1.0, 2.0, 4.0)
 
 
-class KernelExplorer(Explorer):
+class KernelExplorer(HeldLatent):
     """Bandwidth and strength; a latent that is dragged; the fixed point of the rule.
 
     Attributes:
@@ -46,13 +47,12 @@ class KernelExplorer(Explorer):
         self.bias = float("nan")
         self._rested: Any = None
         self._best: Any = None
-        self.below = self.new_stage()
+        self.below = self.new_stage("the codes at rest")
         if ipywidgets is not None:
             for name, known, now in (("bandwidth", BANDWIDTHS, self.bandwidth),
                                      ("strength", STRENGTHS, self.strength)):  # fmt: skip
                 word = {"bandwidth": "bandwidth τ", "strength": "strength s"}[name]
-                shown = tuple((f"{v:g}", v) for v in known)
-                self.choice(name, shown, now, True, label=word, wide="330px")
+                self.choice(name, known, now, True, label=word, wide="330px")
                 self.controls[name].continuous_update = True
         self.now()
         if self.stage is not None:
@@ -71,17 +71,6 @@ class KernelExplorer(Explorer):
         setattr(self, name, float(value))
         self.ask()
 
-    def dragged(self, message: dict[str, Any], stage: Any) -> bool:
-        """The hand moves the latent."""
-        if message.get("kind") != "drag":
-            return False
-        self.latent = np.array([float(message["x"]), float(message["y"])])
-        return True
-
-    def resized(self) -> None:
-        """Panels side by side or stacked."""
-        self.ask()
-
     def compute(self, version: int) -> None:
         """The kernel at once; then the way to the fixed point, and k-means beside it."""
         codes = np.random.default_rng(self.seed).normal(size=(SIZE, 2))
@@ -96,9 +85,9 @@ class KernelExplorer(Explorer):
         self.draw(Scene.of(brief(figure) if wide else stacked(figure)), version, most=above)
         if version == 1:
             return
-        key = self.bandwidth, self.strength, self.seed
+        key = self.bandwidth, self.strength
         if self._rested != key:
-            options = {"bandwidth": self.bandwidth, "strength": self.strength}
+            options = dict(zip(("bandwidth", "strength"), key, strict=True))
             run = simulate("nsvq", codebook_size=SIZE, points=600, batch=None, steps=400, rate=1.0,
                            record=41, probe=600, seed=self.seed, options=options, progress=False,
                            watch=lambda _: self.check(version))  # fmt: skip
@@ -116,10 +105,6 @@ class KernelExplorer(Explorer):
     def screen(self) -> list[Any]:
         """The kernel above, the fixed point below."""
         return [self.row(*self.controls.values()), self.stage, self.below]
-
-    def closed(self) -> None:
-        """The second canvas goes with the first."""
-        self.below = None
 
 
 def kernel_explorer(

@@ -13,11 +13,15 @@ INVITATION = "Run this cell to get the controls of the figure below."
 def bundle(figure: go.Figure) -> dict[str, Any]:
     """The figure as the chosen renderers store it, by MIME type."""
     made = pio.renderers._build_mime_bundle(figure.to_dict())
-    return made or {"application/vnd.plotly.v1+json": figure.to_plotly_json()}
+    return made or pio.renderers["plotly_mimetype"].to_mimebundle(figure.to_dict())
 
 
 class Output:
-    """Controls, and under them a figure that can be replaced."""
+    """Controls, and under them a figure that can be replaced.
+
+    For explorers whose figure shows pictures (budget, restoration) or holds all its frames: the
+    canvas of `stage` draws neither, and theirs need no worker.
+    """
 
     def __init__(self) -> None:
         self._handle: Any = None

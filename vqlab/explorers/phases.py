@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import lru_cache
+from itertools import product
 from typing import Any, Literal
 
 import numpy as np
@@ -12,7 +13,8 @@ from vqlab.drift.motions import make_motion
 from vqlab.drift.run import Run
 from vqlab.drift.simulate import simulate
 from vqlab.drift.theory import critical_speed
-from vqlab.explorers.stage import Explorer, ipywidgets
+from vqlab.explorers.stage import Explorer
+from vqlab.explorers.widgets import ipywidgets
 from vqlab.plots.microscope import NARROW, microscope
 from vqlab.plots.phase import phase_diagram
 from vqlab.plots.scene import Scene
@@ -24,6 +26,22 @@ USUAL = {"vq": 8.0, "ema": 0.1}
 TRAVEL = 20.0  # standard deviations that every run goes: a slow run is a long one
 ABOVE, BELOW = 0.7, 0.75  # of their size: map and film share a screen
 AXES = {"codebook size": "codes", "rate": "rate"}
+Key = tuple[str, str, int, int, int]  # method, axis, seed, row, column
+
+
+def upwards(method: str, axis: str) -> tuple[float, ...]:
+    """Values of the upward axis."""
+    return SIZES if axis == "codes" else RATES[method]
+
+
+def cell_run(method: str, axis: str, seed: int, row: int, column: int) -> dict[str, Any]:
+    """Arguments of ``simulate`` for a cell: a Gaussian that goes ``TRAVEL`` at its speed."""
+    up, speed = upwards(method, axis)[row], float(SPEEDS[column])
+    codes, rate = (up, USUAL[method]) if axis == "codes" else (24, up)
+    out = {"method": method, "motion": make_motion("translate", speed=speed),
+           "codebook_size": int(codes), "points": 1000, "init": "first-batch",
+           "steps": int(TRAVEL / speed), "seed": seed, "progress": False}  # fmt: skip
+    return {**out, "options": {"decay": 1 - rate}} if method == "ema" else {**out, "rate": rate}
 
 
 class PhaseExplorer(Explorer):
@@ -46,9 +64,10 @@ class PhaseExplorer(Explorer):
         self.method, self.axis, self.seed = method, axis, int(seed)
         self._known: dict[Any, float] = {}
         self._runs: dict[Any, Run] = {}
+        self._played: Key | None = None
         self.cell: tuple[int, int] = (len(self.up) // 2, len(SPEEDS) // 2)
         self.run: Run | None = None
-        self.film = self.new_stage()
+        self.film = self.new_stage("film of the cell: space plays, arrows step")
         if ipywidgets is not None:
             self.choice("method", tuple(RATES), method)
             self.choice("axis", tuple(AXES.items()), axis, label="upwards", wide="230px")
@@ -64,7 +83,7 @@ class PhaseExplorer(Explorer):
     @property
     def up(self) -> tuple[float, ...]:
         """Values of the upward axis."""
-        return SIZES if self.axis == "codes" else RATES[self.method]
+        return upwards(self.method, self.axis)
 
     @property
     def values(self) -> Any:
@@ -72,25 +91,15 @@ class PhaseExplorer(Explorer):
         return np.array([[self._known.get(self._key(r, c), np.nan) for c in range(len(SPEEDS))]
                          for r in range(len(self.up))])  # fmt: skip
 
-    def _key(self, row: int, column: int) -> Any:
+    def _key(self, row: int, column: int) -> Key:
         return self.method, self.axis, self.seed, row, column
-
-    def arguments(self, row: int, column: int) -> dict[str, Any]:
-        """Of ``simulate`` for a cell: a Gaussian that goes ``TRAVEL`` at the cell's speed."""
-        codes = self.up[row] if self.axis == "codes" else 24
-        rate = self.up[row] if self.axis == "rate" else USUAL[self.method]
-        speed = float(SPEEDS[column])
-        out = {"method": self.method, "motion": make_motion("translate", speed=speed),
-               "codebook_size": int(codes), "points": 1000, "init": "first-batch",
-               "steps": int(TRAVEL / speed), "seed": self.seed, "progress": False}  # fmt: skip
-        if self.method == "ema":
-            return {**out, "options": {"decay": 1 - rate}}
-        return {**out, "rate": rate}
 
     def turned(self, name: str, value: Any) -> None:
         """Another map."""
+        new = {"method": self.method, "axis": self.axis, name: value}
+        # Before the axis is shorter: the worker may be reading.
+        self.cell = min(self.cell[0], len(upwards(new["method"], new["axis"])) - 1), self.cell[1]
         setattr(self, name, value)
-        self.cell = (min(self.cell[0], len(self.up) - 1), self.cell[1])
         self.ask()
 
     def dragged(self, message: dict[str, Any], stage: Any) -> bool:
@@ -103,28 +112,26 @@ class PhaseExplorer(Explorer):
         self.cell = row, column
         return True
 
-    def resized(self) -> None:
-        """As wide as there is room."""
-        self.ask()
-
     def compute(self, version: int) -> None:
         """The cell first, then the map, fast runs before slow ones."""
         self._map(version)
         self._play(version)
         if version == 1:
             return
-        missing = [(r, c) for c in reversed(range(len(SPEEDS))) for r in range(len(self.up))
-                   if self._key(r, c) not in self._known]  # fmt: skip
-        for row, column in missing:
-            run = simulate(**self.arguments(row, column), record=21, probe=1,
+        cells = product(reversed(range(len(SPEEDS))), range(len(self.up)))
+        # A run belongs to what it was made of: the controls may be turned while it is under way.
+        for key in [self._key(row, column) for column, row in cells]:
+            if key in self._known:
+                continue
+            run = simulate(**cell_run(*key), record=21, probe=1,
                            watch=lambda _: self.check(version))  # fmt: skip
-            self._known[self._key(row, column)] = float(run.utilization[-1])
+            self._known[key] = float(run.utilization[-1])
             self._map(version)
 
     def _play(self, version: int) -> None:
         key = self._key(*self.cell)
         if key not in self._runs:
-            run = simulate(**self.arguments(*self.cell), record=120, probe=500,
+            run = simulate(**cell_run(*key), record=120, probe=500,
                            watch=lambda _: self.check(version))  # fmt: skip
             self._runs = {key: run}
             self._known[key] = float(run.utilization[-1])
@@ -134,11 +141,10 @@ class PhaseExplorer(Explorer):
         title = f"speed {SPEEDS[self.cell[1]]:.3g}, K = {said['codebook_size']}"
         title += f", rate {self.up[self.cell[0]]:g}" if self.axis == "rate" else ""
         scene = microscope(self.run, width=self.width, title=title)
-        same = getattr(self, "_played", None) == key
-        start = None if version == 1 else "keep" if same else "play"
-        self._played = key
+        start = None if version == 1 else "keep" if self._played == key else "play"
         if self.film is not None:
             self.draw(scene, version, self.film, start=start, most=BELOW if self._wide else 1)
+        self._played = key
 
     def _map(self, version: int) -> None:
         border, fine = _border(self.method, self.axis)
@@ -166,15 +172,11 @@ class PhaseExplorer(Explorer):
         """The map above, the film of a cell below."""
         return [self.row(*self.controls.values()), self.stage, self.film]
 
-    def closed(self) -> None:
-        """The second canvas goes with the first."""
-        self.film = None
-
 
 @lru_cache
 def _border(method: Literal["vq", "ema"], axis: str) -> tuple[Any, Any]:
     """The derived speed at which half of the codes die, along the upward axis."""
-    ends = SIZES if axis == "codes" else RATES[method]
+    ends = upwards(method, axis)
     fine = np.geomspace(ends[0], ends[-1], 20)
     if axis == "codes":
         fine = np.unique(fine.round())  # there is no half a code

@@ -10,6 +10,7 @@ import plotly.graph_objects as go
 from numpy.typing import NDArray
 
 from vqlab.explorers.output import Output
+from vqlab.explorers.widgets import ipywidgets
 from vqlab.plots.restoration import fidelity_slider
 
 BASELINES = ("input", "bicubic", "wiener")
@@ -40,9 +41,7 @@ class RestorationExplorer:
         self.controls: dict[str, Any] = {}
         self._output = Output()
         self.figure = self._drawn()
-        try:
-            import ipywidgets
-        except ImportError:
+        if ipywidgets is None:
             return
         control = ipywidgets.Dropdown(
             options=self.networks, value=self.network, description="network"

@@ -199,6 +199,12 @@ def as_code(settings: Mapping[str, Any], codes: Moved, clusters: Moved) -> str:
     return "\n".join([*head, "", *lines]) + "\n"
 
 
+def as_title(settings: Mapping[str, Any]) -> str:
+    """A few words above the picture."""
+    speed = "" if settings["motion"] == "stationary" else f" at {settings['speed']:g}"
+    return f"{settings['motion']}{speed}, K = {settings['codes']}, seed {settings['seed']}"
+
+
 def as_text(settings: Mapping[str, Any], codes: Moved, clusters: Moved) -> str:
     """One line that ``from_text`` reads: what differs from the defaults, and what was dragged."""
     parts = [f"{k}={v}" for k, v in settings.items() if v != DEFAULT[k]]

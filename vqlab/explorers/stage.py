@@ -1,4 +1,4 @@
-"""The canvas of the explorers, and the controls around it."""
+"""What the explorers with a canvas share: controls, canvas, worker, and how they are shown."""
 
 from __future__ import annotations
 
@@ -15,29 +15,13 @@ import plotly.graph_objects as go
 import sklearn.cluster  # noqa: F401
 
 from vqlab.explorers.output import Output
+from vqlab.explorers.widgets import canvas, free, ipywidgets
 from vqlab.explorers.worker import Worker
-from vqlab.plots.scene import Scene, script
-
-try:
-    import anywidget
-    import ipywidgets
-    import traitlets
-except ImportError:  # an explorer is then its figure alone
-    anywidget = ipywidgets = None  # type: ignore[assignment]
+from vqlab.plots.scene import Scene
 
 SETTLED = 1.0  # seconds after a display until the kernel may be busy again
+VIEWS = (("fixed axes", "world"), ("lens", "lens"))
 FIRST, AGAIN = 0.25, 0.5  # seconds until an unfinished run is drawn, and between two drawings
-
-if anywidget is not None:
-
-    class Stage(anywidget.AnyWidget):
-        """A scene in the browser; play, scrub and drag there, without the kernel."""
-
-        _esm = script()
-        scene = traitlets.Dict().tag(sync=True)
-        frame = traitlets.Int(0).tag(sync=True)
-        code = traitlets.Unicode("").tag(sync=True)
-        text = traitlets.Unicode("").tag(sync=True)
 
 
 @lru_cache
@@ -58,6 +42,7 @@ class Explorer(Worker):
     the worker is busy ends what it does: nothing old is drawn after something new was asked for.
 
     Attributes:
+        words: what a screen reader says of the canvas.
         controls: name -> widget; empty where ipywidgets is missing.
         stage: the canvas, or None.
         message: the last error in words, or "".
@@ -70,19 +55,19 @@ class Explorer(Worker):
         super().__init__()
         self.controls: dict[str, Any] = {}
         self.stages: list[Any] = []
+        self._boxes: list[Any] = []
         self.message, self.width = "", 900
         self.scene: Scene | None = None
         self._quiet = False
-        self.stage: Any = self.new_stage()
+        self.stage: Any = self.new_stage(self.words)
         self._status = ipywidgets.HTML() if ipywidgets is not None else None
 
-    def new_stage(self) -> Any:
-        """One more canvas."""
-        if anywidget is None:
-            return None
-        stage = Stage()
-        stage.on_msg(self._heard)
-        self.stages.append(stage)
+    def new_stage(self, words: str) -> Any:
+        """One more canvas, and what a screen reader says of it."""
+        stage = canvas(words)
+        if stage is not None:
+            stage.on_msg(self._heard)
+            self.stages.append(stage)
         return stage
 
     def dragged(self, message: dict[str, Any], stage: Any) -> bool:
@@ -100,6 +85,17 @@ class Explorer(Worker):
         status = self._status
         if status is not None:
             status.value = html.escape(message)
+
+    def now(self) -> None:
+        """Computes at once, before anything is shown.
+
+        Raises:
+            ValueError: what the simulator refuses; no widget is left behind.
+        """
+        super().now()
+        if self.message:
+            self.close()
+            raise ValueError(self.message)
 
     def draw(self, scene: Scene, version: int, stage: Any = None, **more: Any) -> None:
         """Puts a scene on the canvas."""
@@ -128,34 +124,22 @@ class Explorer(Worker):
             stage.send({"kind": "done"})
 
     def resized(self) -> None:
-        """The window has another width."""
-
-    def closed(self) -> None:
-        """Called once at the end, for what a subclass holds."""
+        """The window has another width: panels stand beside or below each other."""
+        self.ask()
 
     def close(self) -> None:
         """Ends the worker and frees every widget."""
         if self._closed:
             return
         self._closed = True
-        self.closed()
         if ipywidgets is not None:
-            for widget in [*self.stages, *self.controls.values(), self._status, *self._boxes]:
-                widget.unobserve_all()
-                for part in ("style", "layout"):
-                    if getattr(widget, part, None) is not None:
-                        getattr(widget, part).close()
-                widget.close()
+            free([*self.stages, *self.controls.values(), self._status, *self._boxes])
         self.controls.clear()
         self.stages.clear()
         self.stage = self._status = None
         self._boxes.clear()
 
     # Showing.
-
-    @property
-    def _boxes(self) -> list[Any]:
-        return self.__dict__.setdefault("_boxes_made", [])
 
     def row(self, *widgets: Any) -> Any:
         """Widgets in a row that wraps where the window is narrow."""
@@ -170,6 +154,8 @@ class Explorer(Worker):
     def choice(self, name: str, options: Any, value: Any, slider: bool = False, **more: Any) -> Any:
         """A menu or a slider over given values, observed."""
         kind = ipywidgets.SelectionSlider if slider else ipywidgets.Dropdown
+        if any(isinstance(v, float) for v in options):
+            options = tuple((v if isinstance(v, str) else f"{v:g}", v) for v in options)
         wide = more.pop("wide", "230px" if slider else "190px")
         if slider:
             more["continuous_update"] = False

@@ -1,4 +1,4 @@
-"""A real training: a dashboard that follows it, and the film of one that was recorded."""
+"""A real training: a dashboard that follows it."""
 
 from __future__ import annotations
 
@@ -6,12 +6,6 @@ import time
 from typing import TYPE_CHECKING, Any
 
 import plotly.graph_objects as go
-
-from vqlab.drift.run import Run
-from vqlab.explorers.stage import Explorer, ipywidgets
-from vqlab.plots.dashboard import dashboard
-from vqlab.plots.microscope import NARROW, SLIM, microscope
-from vqlab.plots.scene import Scene
 
 if TYPE_CHECKING:
     from vqlab.measure.monitor import CodebookMonitor
@@ -23,14 +17,12 @@ class Live:
     """Redraws a widget after a step, when it is time.
 
     Attributes:
-        widget: the FigureWidget, or None before there is anything to draw.
+        widget: the FigureWidget, empty before there is anything to draw.
         seconds: least time between two drawings.
     """
 
     def __init__(self, monitor: CodebookMonitor, name: str, seconds: float) -> None:
-        if not seconds >= 1:
-            raise ValueError(f"seconds must be at least 1, got {seconds!r}")
-        self.monitor, self.name, self.seconds = monitor, name, seconds
+        self.monitor, self.name, self.seconds = monitor, name, _checked(seconds)
         self.widget = go.FigureWidget()
         self._next = 0.0
         self._draw()
@@ -38,7 +30,7 @@ class Live:
 
     def __call__(self) -> None:
         """After a step."""
-        if time.monotonic() >= self._next:
+        if time.monotonic() >= self._next and self.widget.comm is not None:  # None: closed
             self._draw()
 
     def _draw(self) -> None:
@@ -64,74 +56,35 @@ class Live:
         self._next = now + max(self.seconds, SHARE * (now - start))
 
 
-class RunExplorer(Explorer):
-    """The film of a finished run or recording: the microscope's screen, and the dashboard's curves.
-
-    Attributes:
-        run: what is shown, in its two principal axes where D > 2.
-    """
-
-    words = "recording: space plays, arrows step"
-
-    def __init__(self, run: Run) -> None:
-        super().__init__()
-        self.run, self._lens, self._columns = run, False, 0
-        self.curves = self.new_stage() if len(run.steps) > 2 else None
-        if ipywidgets is not None:
-            self.choice("view", [("fixed axes", False), ("lens", True)], False, wide="160px")
-        self.now()
-        if self.message:
-            raise ValueError(self.message)
-
-    def turned(self, name: str, value: Any) -> None:
-        """Fixed axes, or axes that travel with the cloud."""
-        self._lens = bool(value)
-        self.ask()
-
-    def resized(self) -> None:
-        """Panels beside or below the plane."""
-        self.ask()
-
-    def compute(self, version: int) -> None:
-        """Only drawing: the run is there."""
-        run, view = self.run, "lens" if self._lens else "world"
-        known = run.optimum == run.optimum
-        optimum = dict(zip(run.steps[known].tolist(), run.optimum[known].tolist(), strict=True))
-        title = f"{run.method}, K = {run.codebook_size}, D = {run.dim}"
-        scene = microscope(run, width=self.width, view=view, title=title,  # type: ignore[arg-type]
-                           optimum=optimum)  # fmt: skip
-        self.draw(scene, version, start="keep" if version > 1 else None)
-        columns = 3 if self.width >= NARROW else 2 if self.width >= SLIM else 1
-        if self.curves is not None and columns != self._columns:
-            window = max(1, int(run.steps[-1]) // 10)
-            self._columns = columns
-            self.draw(Scene.of(dashboard(run, window, columns=columns)), version, self.curves)
-
-    def screen(self) -> list[Any]:
-        """The film above, all curves below."""
-        return [self.row(*self.controls.values()), self.stage, self.curves]
-
-    def closed(self) -> None:
-        """The second canvas goes with the first."""
-        self.curves = None
-
-
 def live(monitor: CodebookMonitor, name: str, seconds: float = 1.0) -> Any:
     """The dashboard that updates in place within a notebook, or a figure of now elsewhere.
 
     Args:
         monitor: of a model in training. name: which codebook. seconds: at least 1.
+
     Returns:
-        FigureWidget or Figure.
+        FigureWidget, the same one for each call, or Figure.
+
     Raises:
         ValueError: less than a second; outside a notebook or without anywidget, no step seen yet.
     """
-    if not _in_notebook():
+    if not in_notebook():
         return _present(monitor, name, "this is no notebook")
+    # A cell that is run again shows the widget that is there: each costs its share of the training.
+    for one in monitor.listeners:
+        if isinstance(one, Live) and one.name == name and one.widget.comm is not None:
+            one.seconds = _checked(seconds)
+            return one.widget
     try:
         return Live(monitor, name, seconds).widget
     except ImportError:
         return _present(monitor, name, "anywidget is missing")
+
+
+def _checked(seconds: float) -> float:
+    if not seconds >= 1:
+        raise ValueError(f"seconds must be at least 1, got {seconds!r}")
+    return seconds
 
 
 def _present(monitor: CodebookMonitor, name: str, why: str) -> go.Figure:
@@ -143,7 +96,8 @@ def _present(monitor: CodebookMonitor, name: str, why: str) -> go.Figure:
     return monitor.figure(name)
 
 
-def _in_notebook() -> bool:
+def in_notebook() -> bool:
+    """Whether a kernel runs this, so that a widget has a place to be shown."""
     try:
         from IPython import get_ipython
     except ImportError:

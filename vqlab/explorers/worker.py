@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+import traceback
 
 
 class Stale(Exception):
@@ -68,7 +69,11 @@ class Worker:
                     self._worker = None
                     return
                 done = self.version
-            self._answer(done)
+            try:
+                self._answer(done)
+            except Exception as error:  # a defect: without a worker, no later setting would count
+                self.say(f"{type(error).__name__}: {error}")
+                traceback.print_exc()
 
     def _answer(self, version: int) -> None:
         try:

@@ -1,4 +1,10 @@
-"""Clouds that move: every frame lies in the figure, so play and slider work without a kernel."""
+"""Clouds that move: every frame lies in the figure, so play and slider work without a kernel.
+
+These are the films of the lessons: plotly figures, thinned until a stored notebook can hold them,
+which move in JupyterLab and on the site and have a still picture for the pages of code hosts. The
+film of the explorers is `microscope`: all frames at once on a canvas, for a reader with a kernel,
+who scrubs and drags; plotly is too slow for that. Camera and marks are the same in both.
+"""
 
 from __future__ import annotations
 

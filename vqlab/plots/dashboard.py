@@ -77,7 +77,7 @@ def dashboard(
     figure.update_yaxes(range=[-0.02, 1.06], tickformat=".0%", dtick=0.5, row=1, col=1)
     figure.update_annotations(font={"size": SIZE}, yshift=4)
     if pictures:
-        _add_pictures(figure, pictures)
+        _add_pictures(figure, pictures, rows)
     figure.update_xaxes(tickfont={"size": SMALL}).update_yaxes(tickfont={"size": SMALL})
     top = HEAD + 34 * bool(title)
     return figure.update_layout(
@@ -121,17 +121,17 @@ def _head(name: str, note: str) -> str:
     return f"{name}<br>{small(note or ' ')}"
 
 
-def _add_pictures(figure: go.Figure, pictures: Sequence[Any]) -> None:
+def _add_pictures(figure: go.Figure, pictures: Sequence[Any], row: int) -> None:
     stacks = [np.asarray(p, dtype=float).transpose(0, 2, 3, 1) for p in pictures]
     stacks = [s if s.shape[-1] == 3 else s[..., 0] for s in stacks]
     sheet = image_grid({"original": stacks[0], "reconstruction": stacks[1]}, side=80)
-    figure.add_trace(sheet.data[0], row=3, col=1)
+    figure.add_trace(sheet.data[0], row=row, col=1)
     figure.update_xaxes(
-        type="linear", range=sheet.layout.xaxis.range, visible=False, constrain="domain", row=3
+        type="linear", range=sheet.layout.xaxis.range, visible=False, constrain="domain", row=row
     )
     figure.update_yaxes(
         range=sheet.layout.yaxis.range, visible=False, constrain="domain", rangemode="normal",
-        scaleanchor="x7", row=3,
+        scaleanchor="x7", row=row,
     )  # fmt: skip
     figure.add_annotation(
         text="original above, reconstruction below", xref="x7 domain", yref="y7 domain", x=0.5, y=0,

@@ -22,6 +22,9 @@ VIEWS = ("auto", "world", "lens", "both")
 LEFT, TOP, BETWEEN, BELOW = 60, 112, 62, 58  # pixels around the panels
 LONG = 10  # letters of a name beside which "16/16 in use" has room
 
+LATENT = {"color": LATENTS, "size": 5, "opacity": 0.75}
+CENTROID: dict[str, Any] = {"symbol": "x-thin", "size": 9, "line": {"width": 2, "color": TARGET}}
+
 
 @dataclass(frozen=True)
 class Ink:
@@ -100,14 +103,12 @@ class Panel:
 
     def looks(self, ink: Ink) -> list[dict[str, Any]]:
         """The looks of the traces of ``data``, in the same order."""
-        size = float(np.clip(13 - 1.2 * np.log2(max(self.run.codes.shape[1], 16) / 16), 5, 12))
+        grey, full = code_markers(self.run.codes.shape[1], self.color)
         quiet = {"hoverinfo": "skip", "showlegend": False, **self.axes}
         spoken = {"showlegend": False, **self.axes, "mode": "markers"}
         line = {"mode": "lines", **quiet}
-        grey = {**DEAD, "size": size, "line": {"width": 2, "color": DEAD["color"]}}
-        full = {"color": self.color, "size": size, "line": {"width": 1.2, "color": "white"}}
         out: list[dict[str, Any]] = [
-            {"mode": "markers", "marker": {"color": LATENTS, "size": 5, "opacity": 0.75}, **quiet},
+            {"mode": "markers", "marker": LATENT, **quiet},
             {"line": {"color": CELLS, "width": 1.2}, **line},
             {"line": {"color": self.color, "width": 1.5}, "opacity": 0.5, **line},
             {"marker": grey, "hovertemplate": "code %{pointNumber}: dead<extra></extra>", **spoken},
@@ -212,13 +213,19 @@ def crosses(
     out = []
     for panel in panels:
         flat = panel.coordinates(cam, frame, centroids)
-        marker = {"symbol": "x-thin", "size": 9, "line": {"width": 2, "color": TARGET}}
         out.append(
             {"x": np.float32(flat[:, 0]), "y": np.float32(flat[:, 1]), "mode": "markers",
-             "marker": marker, "showlegend": False, "hovertemplate": "centroid<extra></extra>",
+             "marker": CENTROID, "showlegend": False, "hovertemplate": "centroid<extra></extra>",
              **panel.axes}
         )  # fmt: skip
     return out
+
+
+def code_markers(total: int, color: str) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Markers of dead codes and of live ones, smaller where there are many."""
+    size = float(np.clip(13 - 1.2 * np.log2(max(total, 16) / 16), 5, 12))
+    grey = {**DEAD, "size": size, "line": {"width": 2, "color": DEAD["color"]}}
+    return grey, {"color": color, "size": size, "line": {"width": 1.2, "color": "white"}}
 
 
 def small(text: str) -> str:

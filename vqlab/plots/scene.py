@@ -1,8 +1,9 @@
 """A film as arrays: every moving trace holds x and y of all frames, a row each.
 
-Two things are made of it. ``page`` is the plotly figure with frames that a notebook stores;
-``packed`` is what the canvas of the explorers (``stage/*.js``) draws, which shows any frame at once
-and needs no plotly.js. The same layout and the same looks serve both.
+Two things are made of it. ``packed`` is what the canvas of the explorers (``stage/*.js``) draws,
+which shows any frame at once and needs no plotly.js. ``page`` is the same screen as a plotly figure
+with fewer frames: what a stored notebook shows of an explorer until its cell is run. A film that
+belongs to a lesson's text is not made here but by `animate_cloud` and `animate_duel`.
 """
 
 from __future__ import annotations

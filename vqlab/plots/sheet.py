@@ -10,7 +10,8 @@ import numpy as np
 from vqlab.plots.axes import log_ticks
 from vqlab.plots.camera import LENS, Camera
 from vqlab.plots.inputs import Array
-from vqlab.plots.theme import CELLS, DEAD, LATENTS, SIZE, SMALL, TARGET, styles, swatch
+from vqlab.plots.panels import CENTROID, LATENT, code_markers
+from vqlab.plots.theme import CELLS, DEAD, SIZE, SMALL, styles, swatch
 
 TRAIL = 8  # frames that a code's trail reaches back
 SHOWN = 500  # latents drawn
@@ -84,7 +85,6 @@ class Sheet:
         )
         latents, codes = (self.seen(run, v) for v in (run.latents[:, :SHOWN], run.codes))
         live = np.asarray(run.counts) > 0
-        size = float(np.clip(13 - 1.2 * np.log2(max(run.codes.shape[1], 16) / 16), 5, 12))
         number = len(self.data)
         self.add(
             mode="lines", line={"color": CELLS, "width": 1.2}, x=[], y=[],
@@ -96,7 +96,7 @@ class Sheet:
             # A code under the hand wins over the latents around it.
             meta |= {"drag": "cluster", "weight": 2.5, "group": self.groups[:SHOWN].tolist()}
         self.add(
-            mode="markers", marker={"color": LATENTS, "size": 5, "opacity": 0.75}, meta=meta,
+            mode="markers", marker=LATENT, meta=meta,
             **_xy(latents[0] if still else latents), **axes,
         )  # fmt: skip
         self.add(
@@ -104,8 +104,7 @@ class Sheet:
             **axes,
         )  # fmt: skip
         grip = {"meta": {"drag": "code"}} if self.drag else {}
-        grey = {**DEAD, "size": size, "line": {"width": 2, "color": DEAD["color"]}}
-        full = {"color": color, "size": size, "line": {"width": 1.2, "color": "white"}}
+        grey, full = code_markers(run.codes.shape[1], color)
         for shown, marker in ((~live, grey), (live, full)):
             there = np.where(shown[..., None], codes, np.nan)
             self.add(mode="markers", marker=marker, **_xy(there), **grip, **axes)
@@ -119,10 +118,8 @@ class Sheet:
         """(F, n, 2) float32 as they stand in the panel."""
         flat = self.cam.project(points)
         if self.lens:
-            around = self.cam.project(run.latents)
-            centre = around.mean(axis=1, keepdims=True)
-            spread = np.sqrt(((around - centre) ** 2).mean(axis=(1, 2)))
-            flat = (flat - centre) / np.where(spread > 0, spread, 1)[:, None, None]
+            centre, spread = zip(*map(self.cam.lens, self.cam.project(run.latents)), strict=True)
+            flat = (flat - np.array(centre)[:, None]) / np.array(spread)[:, None, None]
         return flat.astype(np.float32)
 
     def _headings(self, label: str, narrow: bool) -> list[str]:
@@ -183,9 +180,8 @@ class Sheet:
     def crosses(self, axes: dict[str, str], optimum: Mapping[int, float]) -> None:
         """K-means' distortion where it is known."""
         if optimum:
-            cross = {"symbol": "x-thin", "size": 9, "line": {"width": 2, "color": TARGET}}
             x, y = (np.array([*values], np.float32) for values in (optimum, optimum.values()))
-            self.add(mode="markers", marker=cross, x=x, y=y, cliponaxis=False, **axes)
+            self.add(mode="markers", marker=CENTROID, x=x, y=y, cliponaxis=False, **axes)
 
     def bars(self, label: str, place: Place) -> None:
         """Share of the latents that each code gets, at its own place; dead codes hollow."""

@@ -142,6 +142,11 @@ TEMPLATE = go.layout.Template(
         "xaxis": _axis(),
         "yaxis": _axis(),
         "legend": {"orientation": "h", "y": 1.01, "yanchor": "bottom", "x": 0},
+        # plotly's "Share chart" uploads the data to plotly's cloud, and is shown unless told not to
+        # be. Here and not as `showSendToCloud` in a renderer: the template alone goes along
+        # wherever a figure is shown, a FigureWidget and a file of HTML among it. Names as in
+        # plotly 6 and 7.
+        "modebar": {"remove": ["sendDataToCloud", "sendChartToCloud"]},
     }
 )  # fmt: skip
 

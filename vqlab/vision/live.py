@@ -49,15 +49,11 @@ class LiveMonitor(L.Callback):
         if self._box is not None:
             from ipywidgets import DOMWidget, Label
 
-            figure = self.monitor.show(seconds=self.seconds) if self._live() else None
+            from ..explorers.watching import in_notebook
+
+            figure = self.monitor.show(seconds=self.seconds) if in_notebook() else None
             title = Label(f"{pl_module.hparams['method']}, seed {pl_module.hparams['seed']}")
             self._box.children = [title, *([figure] if isinstance(figure, DOMWidget) else [])]
-
-    @staticmethod
-    def _live() -> bool:
-        from ..explorers.watching import _in_notebook
-
-        return _in_notebook()
 
     def teardown(self, trainer: L.Trainer, pl_module: Any, stage: str) -> None:
         """What was seen stays; the model is let go."""

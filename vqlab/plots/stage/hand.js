@@ -79,7 +79,6 @@ function render({ model, el }) {
     root.dataset.painted = 1 + +(root.dataset.painted || 0);
   };
   const later = () => { queued ||= requestAnimationFrame(paint); };
-  let told = 0;
   // A restarted kernel leaves a picture that nothing answers any more: it is said, not thrown.
   const alive = (act) => {
     try {
@@ -95,8 +94,6 @@ function render({ model, el }) {
     if (to > 0 && bet.waits()) { to = 0; playing = false; }
     frame = Math.max(0, Math.min(last(), to));
     later();
-    clearTimeout(told);
-    told = setTimeout(() => { if (open) alive(() => { model.set("frame", frame); model.save_changes(); }); }, 300);
   };
   const loop = (now) => {
     if (!playing || !open) return;
@@ -155,12 +152,13 @@ function render({ model, el }) {
     const box = canvas.getBoundingClientRect();
     return [(e.clientX - box.left) / picture.shrink, (e.clientY - box.top) / picture.shrink];
   };
-  let waiting = false, next = null;
+  let waiting = false, next = null, patience = 0;
   const tell = (message) => {    // one message at a time: what the kernel cannot follow is skipped
     if (waiting) { next = message; return; }
     waiting = true;
     if (!alive(() => model.send(message))) { waiting = false; picture.moved = {}; later(); return; }
-    setTimeout(() => { waiting = false; }, 3000);
+    clearTimeout(patience);
+    patience = setTimeout(() => { waiting = false; }, 3000);
   };
   const answered = (message) => {
     if (message.kind !== "done") return;
@@ -197,24 +195,32 @@ function render({ model, el }) {
     } else picture.moved[t.i + ":" + k] = to;
     hold.to = to;
     later();
-    if (t.meta.live) tell({ kind: "drag", name: t.meta.drag, point: k, x: to[0], y: to[1], done: false });
+    if (t.meta.live) tell({ kind: "drag", name: t.meta.drag, point: k, x: to[0], y: to[1] });
   };
   canvas.onpointerup = canvas.onpointercancel = () => {
     if (!hold) return;
     const { t, k, to, by } = hold;
     hold = null;
-    if (to) tell({ kind: "drag", name: t.meta.drag, point: k, x: to[0], y: to[1], by: by || null, group: t.meta.group ? t.meta.group[k] : null, frame, done: true });
+    if (to) tell({ kind: "drag", name: t.meta.drag, point: k, x: to[0], y: to[1], by: by || null, group: t.meta.group ? t.meta.group[k] : null });
     else load();
   };
   root.onkeydown = (e) => {
     const keys = { " ": () => play(!playing), ArrowLeft: () => go(frame - 1, true), ArrowRight: () => go(frame + 1, true),
       Home: () => go(0, true), End: () => go(last(), true), PageUp: () => go(frame - 10, true), PageDown: () => go(frame + 10, true) };
+    if (e.altKey || e.ctrlKey || e.metaKey) return;    // the browser's own, such as one page back
     if (!keys[e.key] || !picture || last() < 1 || (e.key === " " && e.target.tagName === "BUTTON")) return;
     keys[e.key]();
     e.preventDefault(); e.stopPropagation();
   };
   const watch = new ResizeObserver(measure);
   watch.observe(el);
+  let screen = null;
+  const sharpen = () => {    // on another screen pixels may be finer at the same width
+    screen?.removeEventListener("change", sharpen);
+    screen = matchMedia(`(resolution: ${window.devicePixelRatio}dppx)`);
+    screen.addEventListener("change", sharpen);
+    later();
+  };
   // The picture that a notebook without a kernel shows stands in the next output: not twice.
   const hide = () => {
     const other = el.closest(".jp-OutputArea-child")?.nextElementSibling;
@@ -227,10 +233,12 @@ function render({ model, el }) {
   model.on("comm_live_update", check);
   load();
   measure();
+  sharpen();
   return () => {
     open = false; playing = false;
     watch.disconnect();
-    clearInterval(hiding); clearTimeout(told);
+    screen?.removeEventListener("change", sharpen);
+    clearInterval(hiding); clearTimeout(patience);
     cancelAnimationFrame(tick); cancelAnimationFrame(queued);
     copies.forEach(off => off());
     model.off("change:scene", load); model.off("msg:custom", answered);
