@@ -62,7 +62,7 @@ def spot(stage, across, down):
 
 
 def drag(page, stage, across, down):
-    """Takes the first thing that can be taken there, and drops it beside."""
+    """Takes the first thing that can be taken there, and drops it beside; says where."""
     for share in down:
         for part in across:
             x, y = spot(stage, part, share)
@@ -71,8 +71,16 @@ def drag(page, stage, across, down):
                 page.mouse.down()
                 page.mouse.move(x + 30, y - 40, steps=3)
                 page.mouse.up()
-                return
+                return x + 30, y - 40
     raise AssertionError("nothing to take")
+
+
+def swipe(touch, at, by):
+    """A finger comes down, goes some way down or up, and leaves."""
+    x, y = at
+    places = [[{"x": x, "y": y + by * k / 8}] for k in range(9)]
+    for kind, points in [("Start", places[0]), *(("Move", p) for p in places[1:]), ("End", [])]:
+        touch.send("Input.dispatchTouchEvent", {"type": f"touch{kind}", "touchPoints": points})
 
 
 def shoot(page, width):
@@ -177,8 +185,21 @@ def test_explorers_answer_the_hand(browser, lab, tmp_path):
     fields.scroll_into_view_if_needed()
     assert fields.locator(".vq-bar").is_hidden()  # nothing to play
     before = int(data(fields, "version"))
-    drag(page, fields, [0.12 + 0.008 * i for i in range(14)], (0.27, 0.24, 0.3, 0.22, 0.33))
+    place = drag(page, fields, [0.12 + 0.008 * i for i in range(14)], (0.27, 0.24, 0.3, 0.22, 0.33))
     until(page, lambda: int(data(fields, "version")) > before)
+
+    # A finger: on the latent it drags, anywhere else it scrolls the page.
+    page.wait_for_timeout(1000)  # until the last answer to the mouse has come
+    before, top = int(data(fields, "version")), fields.bounding_box()["y"]
+    touch = context.new_cdp_session(page)
+    touch.send("Emulation.setTouchEmulationEnabled", {"enabled": True})
+    swipe(touch, place, 60)
+    until(page, lambda: int(data(fields, "version")) > before)
+    assert abs(fields.bounding_box()["y"] - top) < 10
+    swipe(touch, spot(fields, 0.9, 0.9), -160)
+    until(page, lambda: fields.bounding_box()["y"] < top - 50)
+    touch.send("Emulation.setTouchEmulationEnabled", {"enabled": False})
+    touch.detach()
 
     # A narrow window: drawn anew, and nothing reaches over the side.
     before = int(data(first, "version"))

@@ -8,7 +8,17 @@ import weakref
 import numpy as np
 import pytest
 
-from vqlab.explorers import collapse, collapse_explorer, setting, stage, widgets
+from vqlab.explorers import (
+    collapse,
+    collapse_explorer,
+    duel_explorer,
+    gradient_explorer,
+    kernel_explorer,
+    phase_explorer,
+    setting,
+    stage,
+    widgets,
+)
 from vqlab.explorers.worker import Stale
 from vqlab.plots.theme import METHOD_COLORS
 
@@ -260,11 +270,33 @@ def test_closing_frees_everything(alive, monkeypatch):
     assert all(len(gc.get_referrers(ref())) <= 2 for ref in gone)
 
 
-def test_a_refused_explorer_leaves_no_widget(alive):
+@pytest.mark.parametrize(
+    ("make", "words"),
+    [
+        (lambda: collapse_explorer(method="ema", rate=8.0), "below 1, got 8"),
+        (lambda: collapse_explorer("vqlab codes=3"), "2, 4, 8"),
+        (lambda: duel_explorer("vq"), "two or three"),
+        (lambda: phase_explorer("som"), "vq and ema"),
+        (lambda: gradient_explorer((1.0,)), "two finite numbers"),
+        (lambda: kernel_explorer(bandwidth=-1.0), "bandwidth"),
+    ],
+)
+def test_a_refused_explorer_leaves_no_widget(alive, make, words):
     before = alive()
-    with pytest.raises(ValueError, match="below 1, got 8"):
-        collapse_explorer(method="ema", rate=8.0)
+    with pytest.raises(ValueError, match=words):
+        make()
     assert alive() == before
+
+
+def test_what_a_control_says_in_a_computation_stays():
+    explorer = collapse_explorer(steps=100)
+    explorer.ask()
+    explorer.controls["share"].value = "no line"
+    explorer.wait()
+    assert "begins with vqlab" in explorer.message
+    explorer.controls["codes"].value = 4
+    explorer.wait()
+    assert explorer.message == ""
 
 
 @pytest.mark.parametrize(
@@ -283,6 +315,8 @@ def test_unknown_settings_are_named(settings, words):
         ("vqlab size=3", "method, source"),
         ("vqlab moved=1:2", "cannot read"),
         ("vqlab codes=2 moved=5:1,1", "no code 5"),
+        ("vqlab clusters=1:1,1", "no cluster 1 of 1"),
+        ("vqlab source=mixture clusters=99:1,1", "no cluster 99 of"),
     ],
 )
 def test_a_line_that_is_none_is_refused(text, words):

@@ -26,7 +26,7 @@ def test_a_defect_is_said_and_the_next_setting_is_computed(capsys):
     worker.wrong = IndexError("no code 9")
     worker.ask()
     worker.wait(5)
-    assert worker.said == ["IndexError: no code 9"] and worker.done == []
+    assert worker.said == ["", "IndexError: no code 9"] and worker.done == []
     assert "Traceback" in capsys.readouterr().err  # its place can be found
     worker.wrong = None
     worker.ask()

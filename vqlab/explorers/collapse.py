@@ -33,13 +33,13 @@ class CollapseExplorer(Explorer):
     words = "collapse microscope: space plays, arrows step, codes can be dragged"
 
     def __init__(self, text: str | None = None, **settings: Any) -> None:
-        super().__init__()
         self.moved: dict[int, tuple[float, float]] = {}
         self.clusters: dict[int, tuple[float, float]] = {}
         self.view = "world"
         self.settings = setting.checked(settings)
         if text is not None:
             self.settings, self.moved, self.clusters = setting.from_text(text)
+        super().__init__()  # what is refused leaves no widget behind
         self.run: Run
         self._optimum: dict[int, float] = {}
         self._good: tuple[Any, Any, Any] | None = None

@@ -29,7 +29,6 @@ class DuelExplorer(Explorer):
     words = "duel: space plays, arrows step"
 
     def __init__(self, *names: str, **settings: Any) -> None:
-        super().__init__()
         if wrong := set(settings) - set(SHARED):
             known = ", ".join(SHARED)
             raise ValueError(f"unknown setting {sorted(wrong)}: expected some of {known}")
@@ -38,6 +37,7 @@ class DuelExplorer(Explorer):
         self.settings = setting.checked(settings)
         for name in names:
             setting.checked({"method": name})
+        super().__init__()
         self.methods = [*names, NOBODY][:3]
         self.runs: dict[str, Run] = {}
         self._known: dict[str, Run] = {}
@@ -90,6 +90,7 @@ class DuelExplorer(Explorer):
                 run = simulate(**wanted, watch=lambda _: self.check(version))
                 self._known[name] = run
             runs[name] = self._known[name]
+        self.say("")
         self.check(version)
         self.runs = runs
         self._put(version)

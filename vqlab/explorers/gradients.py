@@ -58,12 +58,12 @@ class GradientExplorer(HeldLatent):
     words = "gradients: drag the white latent"
 
     def __init__(self, latent: Any = (1.7, 0.35), noise: float = 0.25) -> None:
-        super().__init__()
         if noise not in NOISE:
             raise ValueError(f"noise: expected one of {', '.join(map(str, NOISE))}, got {noise!r}")
         self.latent = np.asarray(latent, dtype=float)
         if self.latent.shape != (2,) or not np.isfinite(self.latent).all():
             raise ValueError(f"latent: expected two finite numbers, got {latent!r}")
+        super().__init__()
         self.noise = float(noise)
         self.arrows: dict[str, Any] = {}
         self._base: tuple[Any, Scene, float] | None = None

@@ -35,12 +35,12 @@ class KernelExplorer(HeldLatent):
     words = "kernel: drag the cross"
 
     def __init__(self, bandwidth: float = 1.0, strength: float = 0.16, seed: int = 0) -> None:
-        super().__init__()
         for name, value, known in (("bandwidth", bandwidth, BANDWIDTHS),
                                    ("strength", strength, STRENGTHS)):  # fmt: skip
             if value not in known:
                 known_words = ", ".join(map(str, known))
                 raise ValueError(f"{name}: expected one of {known_words}, got {value!r}")
+        super().__init__()
         self.bandwidth, self.strength, self.seed = float(bandwidth), float(strength), int(seed)
         self.latent = np.array([0.6, -0.4])
         self.rest: Run | None = None

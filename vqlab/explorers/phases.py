@@ -56,11 +56,11 @@ class PhaseExplorer(Explorer):
     words = "phase diagram: click a cell"
 
     def __init__(self, method: str = "vq", axis: str = "codes", seed: int = 0) -> None:
-        super().__init__()
         if method not in RATES:
             raise ValueError(f"a border is derived for vq and ema, got {method!r}")
         if axis not in AXES.values():
             raise ValueError(f"axis: expected codes or rate, got {axis!r}")
+        super().__init__()
         self.method, self.axis, self.seed = method, axis, int(seed)
         self._known: dict[Any, float] = {}
         self._runs: dict[Any, Run] = {}

@@ -245,4 +245,8 @@ def from_text(text: str) -> tuple[dict[str, Any], dict[int, Any], dict[int, Any]
     whole = checked(settings)
     if wrong := [k for k in moved["moved"] if not 0 <= k < whole["codes"]]:
         raise ValueError(f"moved: there is no code {wrong[0]} of {whole['codes']}")
+    if moved["clusters"]:
+        count = int(first_latents(whole)[1].max()) + 1
+        if wrong := [k for k in moved["clusters"] if not 0 <= k < count]:
+            raise ValueError(f"clusters: there is no cluster {wrong[0]} of {count}")
     return whole, moved["moved"], moved["clusters"]

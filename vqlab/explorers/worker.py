@@ -38,6 +38,7 @@ class Worker:
 
     def ask(self) -> None:
         """Computes in the background; what runs now is ended."""
+        self.say("")  # now, not when it is done: what a control says meanwhile is to be read
         with self._lock:
             self.version += 1
             if self._worker is None and not self._closed:
@@ -78,12 +79,12 @@ class Worker:
     def _answer(self, version: int) -> None:
         try:
             self.compute(version)
-            self.say("")
         except Stale:
             pass
         except (ValueError, RuntimeError, ArithmeticError) as error:
             # A setting that the simulator refuses is said, not raised.
-            self.say(str(error))
+            if version == self.version:
+                self.say(str(error))
         except AttributeError:  # closed between a check and a drawing
             if not self._closed:
                 raise

@@ -178,6 +178,8 @@ function render({ model, el }) {
       if (cell) tell({ kind: "click", trace: cell.t.i, name: cell.t.meta.click, x: cell.x, y: cell.y });
     }
   };
+  // A finger on a code drags it; anywhere else it scrolls the page.
+  canvas.addEventListener("touchstart", (e) => { if (hold) e.preventDefault(); }, { passive: false });
   canvas.onpointermove = (e) => {
     if (!picture) return;
     const [x, y] = spot(e);

@@ -9,7 +9,7 @@ const CIVIDIS = ["#00224e", "#123570", "#3b496c", "#575d6d", "#707173", "#8a8678
 const STYLE = `
 .vq-stage{outline:none;color-scheme:light;max-width:100%;overflow-x:auto;font:${SMALL}px ${FONT};color:${INK};background:white;padding:2px}
 .vq-stage:focus-visible{box-shadow:0 0 0 2px #0072B2}
-.vq-stage canvas{display:block;touch-action:none}
+.vq-stage canvas{display:block}
 .vq-bar{display:flex;flex-wrap:wrap;gap:6px;align-items:center;margin:2px 8px 4px}
 .vq-bar button{font:${SIZE}px ${FONT};min-width:38px;height:32px;border:1px solid #9aa5b1;border-radius:5px;
  background:white;color:${INK};cursor:pointer}
