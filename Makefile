@@ -13,8 +13,8 @@ PY := $(VENV)/bin/python
 RECIPE := pyproject.toml .constraints.txt .make/setup.sh
 
 .DEFAULT_GOAL := help
-.PHONY: help lab app test bench check notebooks assignment grade slides leaderboard stress readme \
-	picture lock clean
+.PHONY: help lab app test bench check notebooks assignment grade slides site tryinstall leaderboard \
+	stress readme picture lock clean
 
 help:  ## list the targets
 	@echo "vqlab: a laboratory for vector quantization and codebook collapse"
@@ -48,7 +48,6 @@ grade: $(VENV)/.has-test  ## mark FROM=folder/STUDENT/01_….ipynb into course/m
 slides: $(VENV)/.has-test  ## slides of lessons 00 and 02, to show and print, in course/slides
 	@$(PY) .make/slides.py $(ONLY)
 
-.PHONY: site tryinstall
 site: $(VENV)/.has-site  ## pages of all lessons, the course and the reference, in build/site
 	@OMP_NUM_THREADS=1 $(PY) .make/publish.py
 

@@ -25,11 +25,12 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from lessons import ROOT
+from lessons import ROOT, chosen, lesson_paths
 
 EXERCISES = ROOT / "notebooks/exercises"
 COURSE = ROOT / "course"
 SECONDS_PER_CELL = 60
+STUB = {"python": "# your code\nraise NotImplementedError"}  # in place of a solution
 PRELOAD = """--IPKernelApp.exec_lines=["__import__('vqlab.teach');"]"""
 LARGEST = 5_000_000  # bytes of a submitted notebook
 KEPT = re.compile(r"PATH|LANG|LC_\w+|PYTHONPATH|VIRTUAL_ENV|JUPYTER_\w+|TMPDIR")
@@ -46,16 +47,9 @@ class Mark:
     reason: str
 
 
-def sources(names: list[str], folder: Path = EXERCISES) -> list[Path]:
+def sources(names: list[str]) -> list[Path]:
     """The exercises asked for, by name or number; all without a name."""
-    paths = sorted(folder.glob("[0-9][0-9]_*.ipynb"))
-    wanted = {Path(name).stem for name in names}
-    found = [p for p in paths if not wanted or wanted & {p.stem, p.stem[:2]}]
-    unknown = wanted - {p.stem for p in found} - {p.stem[:2] for p in found}
-    if unknown:
-        sys.exit(f"vqlab: no exercise named {', '.join(sorted(unknown))}; "
-                 f"there are: {', '.join(p.stem for p in paths)}")
-    return found
+    return chosen(names, lesson_paths(EXERCISES))
 
 
 def api(course: Path, seconds: int = SECONDS_PER_CELL) -> Any:
@@ -72,7 +66,7 @@ def api(course: Path, seconds: int = SECONDS_PER_CELL) -> Any:
     # Importing the library takes seconds, which are no student's: it is done as a kernel starts.
     config.Execute.extra_arguments = ["--IPKernelApp.log_level=40", PRELOAD]
     config.Execute.startup_timeout = 120
-    config.ClearSolutions.code_stub = {"python": "# your code\nraise NotImplementedError"}
+    config.ClearSolutions.code_stub = STUB
     made = NbGraderAPI(config=config)
     # What it has to say comes back with each result.
     made.log.propagate = False
@@ -159,7 +153,7 @@ def complaints(path: Path, graded: set[str]) -> Iterator[str]:
     seen: set[str] = set()
     cells = nbformat.read(path, as_version=4).cells
     here = {cell.metadata.get("nbgrader", {}).get("grade_id") for cell in cells}
-    for name in graded - here:
+    for name in sorted(graded - here):
         yield f"[{name[3:]}] the cell is missing"
     for cell in cells:
         kind = cell.metadata.get("nbgrader", {})

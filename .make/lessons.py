@@ -6,6 +6,7 @@ one line that the lesson ends with. Used by `make notebooks` (which stores it as
 """
 
 import re
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,16 @@ def lesson_paths(folder: Path = FOLDER) -> list[Path]:
 def all_paths(folder: Path = FOLDER) -> list[Path]:
     """Every notebook: lessons and exercises."""
     return sorted(p for p in folder.rglob("*.ipynb") if ".ipynb_checkpoints" not in p.parts)
+
+
+def chosen(names: list[str], paths: list[Path]) -> list[Path]:
+    """Those of the paths that are asked for, by name or number; all without a name."""
+    wanted = {Path(name).stem for name in names}
+    found = [p for p in paths if not wanted or wanted & {p.stem, p.stem[:2]}]
+    if unknown := wanted - {name for p in found for name in (p.stem, p.stem[:2])}:
+        sys.exit(f"vqlab: no notebook named {', '.join(sorted(unknown))}; "
+                 f"there are: {', '.join(p.stem for p in paths)}")
+    return found
 
 
 def tags(cell: dict[str, Any]) -> list[str]:

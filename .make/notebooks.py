@@ -1,6 +1,6 @@
 """Run lessons from top to bottom and store what they show. Run by `make notebooks`.
 
-    notebooks.py [NAME …]      NAME such as 02_drift; all lessons without one
+    notebooks.py [NAME …]      NAME such as 02_drift; lessons and exercises, all without one
 
 Stored: outputs, execution counts from 1, and beside every figure a PNG for viewers without
 plotly. Not stored: the state of widgets (several megabytes each), timings, progress bars.
@@ -23,7 +23,7 @@ os.environ["VQLAB_PUBLISH"] = "1"
 os.environ["OMP_NUM_THREADS"] = "1"
 
 import nbformat  # noqa: E402
-from lessons import FOLDER, all_paths, lesson_paths, summary, tags  # noqa: E402
+from lessons import FOLDER, all_paths, chosen, lesson_paths, summary, tags  # noqa: E402
 from nbclient import NotebookClient  # noqa: E402
 from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError  # noqa: E402
 from PIL import Image  # noqa: E402
@@ -116,22 +116,9 @@ def store(path: Path) -> str | None:
     return None
 
 
-def chosen(names: list[str]) -> list[Path]:
-    """The notebooks asked for; all without a name."""
-    paths = all_paths()
-    if not names:
-        return paths
-    wanted = [Path(name).stem for name in names]
-    unknown = sorted(set(wanted) - {p.stem for p in paths})
-    if unknown:
-        sys.exit(f"vqlab: no lesson named {', '.join(unknown)}; "
-                 f"there are: {', '.join(p.stem for p in paths) or 'none yet'}")
-    return [p for p in paths if p.stem in wanted]
-
-
 def main() -> None:
     failed = False
-    for path in chosen(sys.argv[1:]):
+    for path in chosen(sys.argv[1:], all_paths()):
         print(f"vqlab: running {path.name}", flush=True)
         start = time.perf_counter()
         reason = store(path)

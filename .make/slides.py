@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import nbformat
-from lessons import ROOT, lesson_paths, tags
+from lessons import ROOT, chosen, lesson_paths, tags
 from nbconvert import HTMLExporter
 from pygments.formatters import HtmlFormatter
 
@@ -185,16 +185,13 @@ def deck(path: Path) -> str:
 
 
 def main() -> None:
-    wanted = {Path(name).stem for name in sys.argv[1:]}
     FOLDER.mkdir(parents=True, exist_ok=True)
-    for path in lesson_paths():
-        if wanted and path.stem not in wanted:
-            continue
+    for path in chosen(sys.argv[1:], lesson_paths()):
         page = deck(path)
         if page:
             (FOLDER / f"{path.stem}.html").write_text(page, encoding="utf-8")
             print(f"vqlab: {FOLDER / path.stem}.html")
-        elif wanted:
+        elif sys.argv[1:]:
             sys.exit(f"vqlab: no cell of {path.name} is tagged slide")
 
 

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import nbformat
+from course import STUB
 from lessons import ROOT, lesson_paths, summary, tags, text
 
 PLOTLY = "application/vnd.plotly.v1+json"
@@ -41,7 +42,7 @@ def pages(root: Path = ROOT) -> dict[str, Path]:
              "notebooks/course": root / "notebooks/course.md"}
     named |= {f"notebooks/{p.stem}": p for p in lesson_paths(root / "notebooks")}
     named |= {f"notebooks/exercises/{p.stem}": p
-              for p in sorted((root / "notebooks/exercises").glob("[0-9][0-9]_*.ipynb"))}
+              for p in lesson_paths(root / "notebooks/exercises")}
     return {name: path for name, path in named.items() if path.exists()}
 
 
@@ -95,8 +96,7 @@ def for_students(notebook: Any) -> Any:
     """An exercise without its solutions and results, as `make assignment` gives it."""
     from nbgrader.preprocessors import ClearHiddenTests, ClearOutput, ClearSolutions
 
-    stub = {"python": "# your code\nraise NotImplementedError"}
-    for step in (ClearSolutions(code_stub=stub), ClearHiddenTests(), ClearOutput()):
+    for step in (ClearSolutions(code_stub=STUB), ClearHiddenTests(), ClearOutput()):
         notebook, _ = step.preprocess(notebook, {})
     return notebook
 

@@ -7,7 +7,7 @@ import re
 import nbformat
 import notebook_rules as rules
 import pytest
-from lessons import FOLDER, all_paths, lesson_paths
+from lessons import FOLDER, all_paths, chosen, lesson_paths
 from nbval.plugin import get_sanitize_patterns
 
 PATHS = all_paths()
@@ -39,6 +39,15 @@ def test_links_between_lessons_lead_somewhere(path):
     local = [link.split("#")[0] for link in re.findall(r"\]\(([^)\s]+)\)", prose)
              if not link.startswith(("http://", "https://", "#", "attachment:"))]
     assert [link for link in local if not (path.parent / link).exists()] == []
+
+
+def test_notebooks_are_chosen_by_name_or_number():
+    paths = lesson_paths()
+    assert chosen([], paths) == paths
+    assert [p.stem for p in chosen(["02_drift", "notebooks/00_start_here.ipynb", "03"], paths)] == [
+        "00_start_here", "02_drift", "03_dead_codes"]
+    with pytest.raises(SystemExit, match="no notebook named 77; there are: 00_start_here, 01"):
+        chosen(["00", "77"], paths)
 
 
 def test_the_sanitizer_reads_every_rule():

@@ -12,7 +12,10 @@ import nbformat
 import pytest
 from course import EXERCISES, assignment, sources
 from lessons import text
-from nbgrader.nbgraderformat import MetadataValidator
+
+pytest.importorskip("nbgrader", reason="the extra `course` is not installed")
+
+from nbgrader.nbgraderformat import MetadataValidator  # noqa: E402
 
 PATHS = sources([])
 

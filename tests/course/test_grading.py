@@ -11,6 +11,8 @@ import pytest
 from course import EXERCISES
 from lessons import ROOT
 
+pytest.importorskip("nbgrader", reason="the extra `course` is not installed")
+
 NAME = "03_moving_average"
 RIGHT = """
 def average(counts, sums, latents, indices, decay):

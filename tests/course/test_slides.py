@@ -7,6 +7,8 @@ import pytest
 from lessons import lesson_paths
 from slides import deck, formulas, slides
 
+pytest.importorskip("docutils", reason="the extra `course` is not installed")
+
 
 def lesson(number):
     return next(p for p in lesson_paths() if p.stem.startswith(number))

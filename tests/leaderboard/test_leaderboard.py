@@ -183,6 +183,8 @@ def test_a_part_run_again_agrees_and_a_wrong_number_does_not(board):
         rerun(board, ["ema"], ["waltz"])
     with pytest.raises(ValueError, match="unknown entry"):
         produce(5, {"laboratory": 1}, **{**SMALL, "only": ["nobody"]})
+    with pytest.raises(ValueError, match="unknown motion waltz; choose from "):
+        produce(5, {"laboratory": 1}, **{**SMALL, "motions": ["shrink", "waltz"]})
     with pytest.raises(ValueError, match="unknown track"):
         produce(5, {"moon": 1}, **SMALL)
 
@@ -193,7 +195,8 @@ def test_the_command(tmp_path, capsys):
           "--motions", "shrink", "--out", str(out), "--store", str(tmp_path / "runs"),
           "--workers", "1"])  # fmt: skip
     made = load(out)
-    assert made.about["command"].endswith("--steps 50 --seeds 2 --recordings 0")
+    assert made.about["command"].endswith(
+        "--steps 50 --seeds 2 --recordings 0 --methods vq 'som, σ = 1' --motions shrink")
     assert len(made.final()) == 4 and "16 runs written" in capsys.readouterr().out
 
 

@@ -52,6 +52,10 @@ def test_calibration_meets_the_share_to_a_region(halves):
     model.calibrate(halves.train)
     found = judged(model, halves)
     assert found["fine_train"] == found["fine_sampled"] == pytest.approx(0.3, abs=2 / 800)
+    for share in (0.0, 1.0):
+        model.router.shares = (share,)
+        model.calibrate(halves.train)
+        assert judged(model, halves)["fine_train"] == share
     model = DynamicAutoencoder(1, 4, None, router="random", width=8, halvings=1)
     with pytest.raises(ValueError, match="only an entropy router"):
         model.calibrate(halves.train)

@@ -11,13 +11,14 @@ pytest.importorskip("torchmetrics", reason="training needs the extra 'train'")
 from vqlab.vision.restoration import study  # noqa: E402
 
 STORED = Path(__file__).resolve().parents[2] / "data/restoration"
-TINY = ["--side", "16", "--faces", "16", "--codes", "8", "--width", "8", "--warm", "1",
-        "--first", "2", "--second", "1", "--seeds", "100"]  # fmt: skip
+TINY = study.Sizes(side=16, faces=16, codes=8, width=8, warm=1, first=2, second=1)
 
 
 def test_it_goes_on_where_it_was_stopped(tmp_path, monkeypatch):
     monkeypatch.setattr(study, "HELD_OUT", slice(300_000, 300_008))
-    study.main([*TINY, "--out", str(tmp_path)])
+    monkeypatch.setattr(study, "Sizes", lambda: TINY)
+    words = ["--seeds", "100", "--out", str(tmp_path)]
+    study.main(words)
     whole = (tmp_path / "results.csv").read_text()
     rows = list(csv.DictReader(whole.splitlines()))
     assert [r["network"] for r in rows[:4]] == ["truth", "input", "bicubic", "wiener"]
@@ -28,10 +29,10 @@ def test_it_goes_on_where_it_was_stopped(tmp_path, monkeypatch):
     assert all(p.shape == (6, 16, 16, 3) and p.dtype == np.uint8 for p in pictures.values())
     lines = whole.splitlines(keepends=True)
     (tmp_path / "results.csv").write_text("".join(lines[:-6]))  # without the last network
-    study.main([*TINY, "--out", str(tmp_path)])
+    study.main(words)
     assert (tmp_path / "results.csv").read_text() == whole
     before = (tmp_path / "results.csv").stat().st_mtime_ns
-    study.main([*TINY, "--out", str(tmp_path)])  # nothing is missing
+    study.main(words)  # nothing is missing
     assert (tmp_path / "results.csv").stat().st_mtime_ns == before
     with np.load(tmp_path / "pictures.npz") as kept:
         assert all(np.array_equal(pictures[k], v) for k, v in kept.items())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import hashlib
+import shlex
 import time
 from pathlib import Path
 
@@ -28,7 +29,8 @@ def main(arguments: list[str] | None = None) -> None:
                         help="of finished runs: a second call continues (%(default)s)")  # fmt: skip
     parser.add_argument("--workers", type=int, help="processes; one per core if not given")
     given = parser.parse_args(arguments)
-    changed = [f"--{name} {value}" for name in ("steps", "seeds", "recordings")
+    changed = [shlex.join([f"--{name}", *map(str, value if isinstance(value, list) else [value])])
+               for name in ("steps", "seeds", "recordings", "methods", "motions")
                if (value := getattr(given, name)) != parser.get_default(name)]  # fmt: skip
     tracks = {"laboratory": given.seeds, "encoder": given.recordings}
     began = time.monotonic()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import platform
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -80,14 +81,16 @@ def produce(
         "tuning_seeds": list(TUNING), "tracks": {}, "entries": {}, "skipped": {}, "failed": {},
     }  # fmt: skip
     crew = {"store": store, "workers": workers, "progress": progress}
+    tracks = {name: makers[name](steps) for name in seeds}
+    known = {motion: name for name, track in tracks.items() for motion in track.motions}
+    wanted = _chosen("motion", known, motions)
     tables = []
     for name, count in seeds.items():
-        track = makers[name](steps)
-        if motions is not None:
-            kept = _chosen("motion", track.motions, [m for m in motions if m in track.motions])
-            if not kept:
-                continue
-            track = Track(track.name, track.world, kept, track.recorded)
+        track = tracks[name]
+        kept = {motion: track.motions[motion] for motion in wanted if motion in track.motions}
+        if not kept:
+            continue
+        track = replace(track, motions=kept)
         about["tracks"][name] = {
             **track.world, "motions": {m: getattr(one, "to_dict", lambda one=one: one)()
                                        for m, one in track.motions.items()}}  # fmt: skip
@@ -165,7 +168,7 @@ def rerun(
         ValueError: an unknown method or motion.
     """
     track = laboratory(board.about["steps"])
-    kept = Track(track.name, track.world, _chosen("motion", track.motions, motions))
+    kept = replace(track, motions=_chosen("motion", track.motions, motions))
     said = _chosen("entry", board.about["entries"], methods)
     cast = {}
     for label, one in said.items():

@@ -36,7 +36,7 @@ class Board:
     about: dict[str, Any]
 
     def final(self, track: str = "laboratory", methods: Sequence[str] | None = None) -> Any:
-        """The ten fresh seeds at the one setting that tuning chose."""
+        """The fresh seeds at the one setting that tuning chose."""
         kept = self.rows[(self.rows.track == track) & (self.rows.stage == "final")]
         return kept if methods is None else kept[kept.method.isin(methods)]
 

@@ -1,16 +1,14 @@
-"""For lessons: ask before you show, and check what a reader wrote; for courses: a game."""
+"""For lessons: checks of what a reader wrote; for courses: a game."""
 
 from vqlab.teach.bits import check_bits
 from vqlab.teach.checks import (
     check_centroids,
     check_critical_speed,
-    check_nearest,
     check_perplexity,
     compare,
 )
 from vqlab.teach.game import Challenge, Score, challenge
 from vqlab.teach.geometry import check_cosine_choice, check_hyperbolic_distance
-from vqlab.teach.guess import guess
 from vqlab.teach.lives import check_autopsy, check_steps_until_lost, check_use
 from vqlab.teach.pulls import check_gradients, check_kernel_pull, check_own_rule, check_rescues
 from vqlab.teach.steps import check_lloyd_step, check_moving_average, check_paper
@@ -29,7 +27,6 @@ __all__ = [
     "check_kernel_pull",
     "check_lloyd_step",
     "check_moving_average",
-    "check_nearest",
     "check_own_rule",
     "check_paper",
     "check_perplexity",
@@ -37,5 +34,4 @@ __all__ = [
     "check_steps_until_lost",
     "check_use",
     "compare",
-    "guess",
 ]

@@ -9,8 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from vqlab.teach.checks import Array, _passed, _quiet, compare
-from vqlab.teach.steps import _pair
+from vqlab.teach.checks import Array, _compare_perplexity, _pair, _passed, _quiet, compare
 
 
 def check_use(function: Callable[[NDArray[np.int64], int], Any]) -> str:
@@ -26,13 +25,11 @@ def check_use(function: Callable[[NDArray[np.int64], int], Any]) -> str:
     for indices, size in cases:
         chosen = np.array(indices)
         counts, draws = np.bincount(chosen, minlength=size), len(chosen)
-        share = counts[counts > 0] / draws
-        entropy = float(-(share * np.log(share)).sum())
+        used = int((counts > 0).sum())
         out = _quiet(function, chosen, size)
         assert isinstance(out, (tuple, list)) and len(out) == 3, (
             "use: return three numbers, utilization, perplexity and ceiling"
         )
-        used = len(share)
         compare("utilization", out[0], used / size, {
             "this is the number of codes in use. Divide by K.": used,
             "this is the share of the dead codes.": 1 - used / size,
@@ -40,15 +37,7 @@ def check_use(function: Callable[[NDArray[np.int64], int], Any]) -> str:
             "you divided by the largest index. The last codes may be unused: take K.":
                 used / (chosen.max() + 1),
         })  # fmt: skip
-        compare("perplexity", out[1], math.exp(entropy), {
-            "this is the entropy. The perplexity is its exponential.": entropy,
-            "2 to the entropy in nats. Use exp, or take the logarithm to base 2.": 2.0**entropy,
-            "e to the entropy in bits. Use the natural logarithm, or 2 to the power.":
-                math.exp(entropy / math.log(2)),
-            "this is 1 / perplexity. Check the sign of the entropy.": math.exp(-entropy),
-            "this is the number of codes in use; perplexity also asks how evenly.": float(used),
-            "NaN: 0 log 0 is 0 here. Leave out the codes without a draw.": math.nan,
-        })  # fmt: skip
+        _compare_perplexity(out[1], counts)
         compare("ceiling", out[2], 1 - (1 - 1 / size) ** draws, {
             "this is exp(-M/K), which is right for large K only. Use (1 - 1/K)^M.":
                 1 - math.exp(-draws / size),
@@ -151,7 +140,6 @@ def check_steps_until_lost(function: Callable[[float, float, float, float], Any]
                 math.floor(gap / 2 / speed) + 1,
         }  # fmt: skip
         if truth == math.inf:
-            wrong = {"one too many. h_0 = 0, and h_t is the lag after t steps.": math.nan}
             assert got is None or got == math.inf, (
                 f"steps until lost ({what}): the lag settles at speed / (rate x share) = "
                 f"{speed / rate / share:.3g}, not above {gap / 2:.3g}. Return math.inf."

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from vqlab.teach.checks import Array, _passed, _quiet, compare
+from vqlab.teach.checks import Array, _pair, _passed, _quiet, compare
 
 # Small whole numbers, for pencil and paper; each known mistake gives another answer.
 PAPER_LATENTS = np.array([[1.0, 5.0], [6.0, 2.0], [6.0, 0.0]])
@@ -155,12 +155,3 @@ def check_moving_average(
                 total / np.maximum(hits, 1)[:, None],
         })  # fmt: skip
     return _passed("moving average")
-
-
-def _pair(what: str, result: Any) -> tuple[Any, Any]:
-    """The two results of a function."""
-    assert result is not None, f"{what}: nothing came back. Did you forget to return the result?"
-    assert isinstance(result, (tuple, list)) and len(result) == 2, (
-        f"{what}: return two things, separated by a comma"
-    )
-    return result[0], result[1]

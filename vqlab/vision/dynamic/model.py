@@ -12,12 +12,12 @@ from torch import Tensor, nn
 
 from ...quantizers.frame import Quantizer
 from ..autoencoder import Autoencoder, Reconstruction
-from .grains import bits_of, codes_of, copied, owners, spread
+from .grains import Map, bits_of, codes_of, copied, owners, spread
 from .order import Row, pack, unpack
 from .pyramid import Plan, parts
 from .routers import Kind, make_router
 from .routing import Fixed, Learned, budget_loss
-from .thresholds import Entropy
+from .thresholds import Entropy, between
 
 Gradient = Literal["released", "mixture"]
 
@@ -125,20 +125,17 @@ class DynamicAutoencoder(Autoencoder):
 
     @torch.no_grad()
     def calibrate(self, images: Tensor) -> None:
-        """Sets the threshold of a router of two grains so that ``images`` meet its share.
+        """Sets the thresholds of the router so that ``images`` meet its shares.
 
         Raises:
-            ValueError: a router without a threshold; a learned one of three grains.
+            ValueError: a router without thresholds; a learned one of three grains.
         """
         if isinstance(self.router, Entropy):
             self.router.calibrate(images)
             return
         if not isinstance(self.router, Learned) or self.count != 2:
             raise ValueError("only an entropy router, or a learned one of two grains, has one")
-        ranks = self.ranking(images).flatten().sort().values
-        at = round((1 - self.router.shares[0]) * len(ranks))
-        low, high = ranks[max(at - 1, 0)], ranks[min(at, len(ranks) - 1)]
-        self.router.offset -= (low + high) / 2
+        self.router.offset -= between(self.ranking(images).flatten(), self.router.shares)[0]
 
     @torch.no_grad()
     def ranking(self, images: Tensor) -> Tensor:
@@ -214,7 +211,7 @@ class DynamicAutoencoder(Autoencoder):
             out["bits"] = self.bits(grains).float().mean()
         return out
 
-    def bits(self, grains: Tensor, coding: Literal["raw", "entropy"] = "raw") -> Tensor:
+    def bits(self, grains: Tensor, coding: Map = "raw") -> Tensor:
         """Bits of each picture (B,), map included, see :func:`bits_of`; a fixed grid has no map.
 
         Raises:

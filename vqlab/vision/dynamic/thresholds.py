@@ -1,4 +1,4 @@
-"""The router that learns nothing: fine where grey values are spread, by a threshold."""
+"""Thresholds, and the router that learns nothing: fine where grey values are spread."""
 
 from __future__ import annotations
 
@@ -12,6 +12,22 @@ from torch.nn.functional import avg_pool2d, one_hot
 from .routing import Router
 
 GRAY = (0.299, 0.587, 0.114)  # ITU-R BT.601
+
+
+def between(values: Tensor, shares: Sequence[float]) -> Tensor:
+    """Thresholds (G - 1,) half-way between neighbours of ``values`` (n,), so that shares are met.
+
+    Args:
+        values: one for each region. shares: of the finer grains, r_1 to r_(G-1).
+    """
+    values = values.sort().values
+    found = []
+    for grain in range(len(shares)):
+        at = round((1 - sum(shares[grain:])) * len(values))
+        low = values[at - 1] if at else values[0] - 1
+        high = values[at] if at < len(values) else values[-1] + 1
+        found.append((low + high) / 2)
+    return torch.stack(found)
 
 
 class Entropy(Router):
@@ -53,18 +69,7 @@ class Entropy(Router):
     def calibrate(self, pictures: Tensor) -> None:
         """Sets the thresholds so that ``pictures`` (N, C, H, W) meet the shares."""
         values = torch.cat([self.entropy(part).flatten() for part in pictures.split(64)])
-        self.thresholds.copy_(self._between(values))
-
-    def _between(self, values: Tensor) -> Tensor:
-        """Thresholds (G - 1,) half-way between neighbours, so that the shares are met."""
-        values = values.sort().values
-        found = []
-        for grain in range(len(self.shares)):
-            at = round((1 - sum(self.shares[grain:])) * len(values))
-            low = values[at - 1] if at else values[0] - 1
-            high = values[at] if at < len(values) else values[-1] + 1
-            found.append((low + high) / 2)
-        return torch.stack(found)
+        self.thresholds.copy_(between(values, self.shares))
 
     def scores(self, pictures: Tensor, latents: Sequence[Tensor]) -> Tensor:
         """Grain = number of thresholds below H.
@@ -75,7 +80,7 @@ class Entropy(Router):
         values = self.entropy(pictures)
         thresholds = self.thresholds
         if bool(thresholds.isnan().any()):
-            thresholds = self._between(values.flatten())
+            thresholds = between(values.flatten(), self.shares)
             if self.training:
                 self.thresholds.copy_(thresholds)
         level = (values[:, None] > thresholds[:, None, None]).sum(1)

@@ -1,8 +1,9 @@
 """Blind restoration of pictures with a dictionary of codes (VQFR), and its baselines."""
 
 from .degradation import Degradation, gaussian_kernels, jpeg
+from .levels import pyramid
 from .measures import detail, gradient_distance, patch_frechet, style_distance
-from .network import Restored, Restorer, pyramid
+from .network import Restored, Restorer
 from .shift import Learned, learn_shift
 from .training import fit_restorer, restoration_loss, restore
 from .warping import Warp, deformable

@@ -12,7 +12,7 @@ from PIL import Image
 from torch import Tensor
 from torch.nn.functional import conv2d, interpolate, pad
 
-from ...quantizers.draws import uniform
+from ...quantizers.draws import normal, uniform
 
 # What one picture draws: two sigmas, an angle, a coin for the kernel, factor, noise, quality.
 DRAWS = 7
@@ -95,7 +95,6 @@ class Degradation:
         side = min(self.kernel, 2 * min(pictures.shape[2:]) - 1)
         kernels = gaussian_kernels(first, second, math.pi * (2 * u[:, 2] - 1), side)
         blurred = _blurred(pictures, kernels)
-        grain = _normal(rows, time, pictures)
         strength = _between(self.noise, u[:, 5]) / 255
         factors = _between(self.factor, u[:, 4])
         qualities = _between(self.quality, u[:, 6]).round()
@@ -103,7 +102,7 @@ class Degradation:
         for i, sharp in enumerate(blurred):
             tall, wide = (max(1, round(n / float(factors[i]))) for n in sharp.shape[1:])
             small = interpolate(sharp[None], size=(tall, wide), mode="bilinear")[0]
-            small = small + strength[i] * _fitting(grain[i], tall, wide)
+            small = small + strength[i] * _fitting(normal(rows[i, 0], time, sharp), tall, wide)
             kept = jpeg(small, int(qualities[i]))
             out[i] = interpolate(kept[None], size=sharp.shape[1:], mode=self.up)[0]
         return (out.clamp(0, 1) * 255).round() / 255
@@ -160,13 +159,6 @@ def _blurred(pictures: Tensor, kernels: Tensor) -> Tensor:
     weights = kernels[:, None].expand(-1, channels, -1, -1).reshape(-1, 1, *kernels.shape[1:])
     rows = wide.reshape(1, count * channels, *wide.shape[2:])
     return conv2d(rows, weights, groups=count * channels).reshape(pictures.shape)
-
-
-def _normal(keys: Tensor, clock: Tensor, like: Tensor) -> Tensor:
-    count = like[0].numel()
-    first, second = (uniform(keys, clock, count, stream) for stream in (1, 2))
-    values = torch.sqrt(-2 * torch.log(first)) * torch.cos(2 * math.pi * second)
-    return values.to(like).reshape(like.shape)
 
 
 def _fitting(grain: Tensor, tall: int, wide: int) -> Tensor:

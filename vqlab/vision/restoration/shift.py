@@ -10,7 +10,7 @@ from torch.nn.functional import interpolate
 
 from .warping import Warp
 
-SIDE, CHANNELS, BORDER = 12, 4, 3
+SIDE, CHANNELS, BORDER, MARGIN = 12, 4, 3, 4
 
 
 class Learned(NamedTuple):
@@ -46,7 +46,11 @@ def learn_shift(
         shift: (dy, dx) in pixels, of at most 4: where the texture shows what the guide shows here.
         still: True holds the offsets at zero: the control.
         steps, batch, seed: of the training.
+    Raises:
+        ValueError: a larger shift.
     """
+    if max(map(abs, shift)) > MARGIN:
+        raise ValueError(f"a shift has at most {MARGIN} pixels along each axis, got {shift}")
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         warp = Warp(CHANNELS, CHANNELS, groups=1, taps=1, normed=2, still=still)
@@ -77,7 +81,10 @@ def learn_shift(
 def _scenes(count: int, shift: tuple[int, int], seed: int) -> tuple[Tensor, Tensor]:
     generator = torch.Generator().manual_seed(seed)
     rough = torch.rand(count, CHANNELS, 5, 5, generator=generator)
-    scene = interpolate(rough, size=(SIDE + 8, SIDE + 8), mode="bicubic").clamp(0, 1)
-    dy, dx = shift
-    there = scene[..., 4 - dy : 4 - dy + SIDE, 4 - dx : 4 - dx + SIDE]
-    return scene[..., 4 : 4 + SIDE, 4 : 4 + SIDE], there
+    scene = interpolate(rough, size=(SIDE + 2 * MARGIN,) * 2, mode="bicubic").clamp(0, 1)
+
+    def seen(dy: int, dx: int) -> Tensor:
+        top, left = MARGIN - dy, MARGIN - dx
+        return scene[..., top : top + SIDE, left : left + SIDE]
+
+    return seen(0, 0), seen(*shift)

@@ -1,7 +1,7 @@
 """What a dictionary is worth to restoration, and a collapsed one: the runs behind lesson 31.
 
 ``python -m vqlab.vision.restoration.study`` writes ``data/restoration/results.csv``, a row for each
-seed, damage, network and setting of the knob, and the first seed's pictures. Started again it goes
+seed, damage, network and setting of the knob, and the lowest seed's pictures. Started again it goes
 on with what is missing. The same seed has the same pictures, batches and first weights for every
 network and both damages.
 """
@@ -225,10 +225,8 @@ def main(arguments: list[str] | None = None) -> None:
     words = argparse.ArgumentParser(prog="python -m vqlab.vision.restoration.study")
     words.add_argument("--out", default="data/restoration", help="folder of the results")
     words.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2, 3, 4])
-    for name, value in vars(Sizes()).items():
-        words.add_argument(f"--{name}", type=int, default=value)
-    given = vars(words.parse_args(arguments))
-    folder, seeds = Path(given.pop("out")), given.pop("seeds")
+    given = words.parse_args(arguments)
+    folder, seeds = Path(given.out), given.seeds
     folder.mkdir(parents=True, exist_ok=True)
     table = folder / "results.csv"
     torch.set_num_threads(1)
@@ -240,13 +238,14 @@ def main(arguments: list[str] | None = None) -> None:
                 done.setdefault(int(line["seed"]), set()).add((line["damage"], first))
     else:
         table.write_text(",".join(COLUMNS) + "\n")
+    shown = min({*done, *seeds})
     for seed in seeds:
         pictures: dict[str, Any] = {}
-        for rows in run(seed, Sizes(**given), done.get(seed, set()), pictures):
+        for rows in run(seed, Sizes(), done.get(seed, set()), pictures):
             with table.open("a", newline="") as file:  # a network's rows at once: whole or absent
                 csv.DictWriter(file, COLUMNS, restval="").writerows(rows)
             print(f"seed {seed}, {rows[-1]['damage']}: {rows[-1]['network']}", flush=True)
-            if seed == seeds[0]:
+            if seed == shown:
                 _keep(folder / "pictures.npz", pictures)
 
 
