@@ -95,7 +95,7 @@ def test_a_second_call_continues(tmp_path, monkeypatch, halves):
 
     coloured = Images(*(part.repeat(1, 3, 2, 2)[:32] for part in halves))
     monkeypatch.setattr(sweep, "pictures", lambda name: coloured)
-    settings = {"images": ["photos"], "steps": 2, "only": ["entropy 0.5", "fixed 0.5"],
+    settings = {"images": ["photos"], "steps": [2], "only": ["entropy 0.5", "fixed 0.5"],
                 "store": tmp_path / "store", "progress": False}  # fmt: skip
     one = compare([100], **settings)
     monkeypatch.setattr(sweep, "trained", None)  # what is kept is not trained again
@@ -136,7 +136,7 @@ def test_the_stored_table_is_what_the_readme_says():
     content = (folder / "dynamic_codes.csv").read_bytes()
     assert hashlib.sha256(content).hexdigest() in (folder / "README.md").read_text()
     table = pd.read_csv(folder / "dynamic_codes.csv")
-    assert (table.groupby(["images", "method"]).seed.apply(sorted).map(len) == 5).all()
+    assert (table.groupby(["images", "steps", "method"]).seed.apply(sorted).map(len) == 5).all()
     regions = table.images.map({"photos": 4, "faces": 16})
     routed = table[~table.method.str.startswith("fixed")]
     bits = regions * (1 + (1 + 3 * routed.fine_test) * 7)

@@ -15,7 +15,7 @@ TINY = study.Sizes(side=16, faces=16, codes=8, width=8, warm=1, first=2, second=
 
 
 def test_it_goes_on_where_it_was_stopped(tmp_path, monkeypatch):
-    monkeypatch.setattr(study, "HELD_OUT", slice(200_000, 200_008))
+    monkeypatch.setattr(study, "HELD_OUT", slice(300_000, 300_008))
     monkeypatch.setattr(study, "Sizes", lambda: TINY)
     words = ["--seeds", "100", "--out", str(tmp_path)]
     study.main(words)
@@ -23,7 +23,7 @@ def test_it_goes_on_where_it_was_stopped(tmp_path, monkeypatch):
     rows = list(csv.DictReader(whole.splitlines()))
     assert [r["network"] for r in rows[:4]] == ["truth", "input", "bicubic", "wiener"]
     knobs = [(r["network"], float(r["w"])) for r in rows if r["w"] != "nan"]
-    assert knobs == [(n, w) for n in study.NETWORKS for w in study.KNOB]
+    assert knobs == [(n, w) for n in study.NETWORKS for w in study.KNOB] * len(study.FACTOR)
     with np.load(tmp_path / "pictures.npz") as kept:
         pictures = dict(kept)
     assert all(p.shape == (6, 16, 16, 3) and p.dtype == np.uint8 for p in pictures.values())
@@ -41,19 +41,24 @@ def test_it_goes_on_where_it_was_stopped(tmp_path, monkeypatch):
 def test_what_is_stored_is_whole():
     table = study.load(STORED / "results.csv")
     assert sorted(table.seed.unique()) == [0, 1, 2, 3, 4]
-    counts = table[table.w.notna()].groupby("network").size()
-    assert counts.to_dict() == {name: 25 for name in study.NETWORKS}
+    counts = table[table.w.notna()].groupby(["damage", "network"]).size()
+    assert counts.to_dict() == {(d, name): 25 for d in study.FACTOR for name in study.NETWORKS}
     assert list(table.columns) == list(study.COLUMNS)
     with np.load(STORED / "pictures.npz") as kept:
         names = {f"{n}, {w:g}" for n in study.NETWORKS for w in study.KNOB}
-        assert names | {"truth", "input", "bicubic", "wiener"} <= set(kept)
+        names |= {"truth", "input", "bicubic", "wiener"}
+        assert {f"{damage}: {n}" for damage in study.FACTOR for n in names} <= set(kept)
 
 
 def test_the_stored_baselines_are_made_again():
     """Without any training: the same faces, degradations, filter and scores."""
-    rows = next(study.run(0, study.Sizes(), set(study.NETWORKS)))
-    table = study.load(STORED / "results.csv")
-    for row in rows[1:]:
-        line = table[(table.seed == 0) & (table.network == row["network"])].iloc[0]
+    trained = {(damage, name) for damage in study.FACTOR for name in study.NETWORKS}
+    rows = [row for some in study.run(0, study.Sizes(), trained) for row in some]
+    assert len(rows) == 4 * len(study.FACTOR)
+    table = study.load(STORED / "results.csv").set_index(["seed", "damage", "network"])
+    for row in rows:
+        if row["network"] == "truth":
+            continue
+        line = table.loc[(0, row["damage"], row["network"])]
         assert row["psnr"] == pytest.approx(line.psnr, abs=0.01)
         assert row["frechet"] == pytest.approx(line.frechet, rel=0.01)

@@ -8,13 +8,14 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from .sweep import compare, plan
+from .sweep import STEPS, compare, plan
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Reads the arguments, does the work, writes the file."""
     parser = argparse.ArgumentParser(prog="python -m vqlab.vision.dynamic", description=__doc__)
-    parser.add_argument("--steps", type=int, default=250, help="of each training (%(default)s)")
+    parser.add_argument("--steps", type=int, nargs="+", default=list(STEPS),
+                        help="of each training (%(default)s)")  # fmt: skip
     parser.add_argument("--seeds", type=int, nargs="+", default=list(range(5)),
                         help="(%(default)s)")  # fmt: skip
     parser.add_argument("--images", nargs="+", default=["photos", "faces"], help="(%(default)s)")

@@ -20,7 +20,7 @@ from .thresholds import Entropy
 if TYPE_CHECKING:
     import pandas as pd
 
-CODES, BUDGETS = 128, (0.25, 0.5, 0.75)
+CODES, BUDGETS, STEPS = 128, (0.25, 0.5, 0.75), (250, 1000)
 WIDTH, DIM, SIDE = 16, 8, 8  # channels, D, pixels of a region
 BATCH = {"photos": 32, "faces": 16}
 # Chosen on seeds 100 and 101, which are not among those reported.
@@ -162,7 +162,7 @@ def compare(
     seeds: Sequence[int] = range(5),
     *,
     images: Sequence[str] = ("photos", "faces"),
-    steps: int = 250,
+    steps: Sequence[int] = STEPS,
     only: Sequence[str] | None = None,
     store: str | Path | None = None,
     workers: int | None = 1,
@@ -171,7 +171,7 @@ def compare(
     """All of :func:`plan` on both sets, one row a run; with a store a second call continues.
 
     Args:
-        seeds: of network, codes and batches. images: sets. steps: of training.
+        seeds: of network, codes and batches. images: sets. steps: lengths of training.
         only: labels; None = all. store, workers, progress: as for :func:`vqlab.sweep`.
     Raises:
         ValueError: an unknown label.
@@ -181,10 +181,11 @@ def compare(
         if unknown := [label for label in only if label not in cast]:
             raise ValueError(f"unknown {', '.join(unknown)}; choose from {', '.join(cast)}")
         cast = {label: cast[label] for label in only}
-    table = sweep(cast, seeds=seeds, grid={"images": list(images)}, steps=steps, measure=_as_it_is,
-                  simulator=trial, store=store, workers=workers, progress=progress)  # fmt: skip
+    grid = {"images": list(images), "steps": list(steps)}
+    table = sweep(cast, seeds=seeds, grid=grid, measure=_as_it_is, simulator=trial, store=store,
+                  workers=workers, progress=progress)  # fmt: skip
     table.insert(1, "codes", [cast[label][1]["codes"] for label in table.method])
-    wanted = ["images", "method", "codes", "seed", *MEASURES]
+    wanted = ["images", "steps", "method", "codes", "seed", *MEASURES]
     return table[wanted]
 
 
