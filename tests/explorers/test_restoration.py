@@ -6,18 +6,21 @@ import pytest
 
 from vqlab.explorers import restoration, restoration_explorer
 
-NETWORKS = ("codes", "collapsed")
+NETWORKS, DAMAGES = ("codes", "collapsed"), ("mild", "heavy")
 
 
 @pytest.fixture
 def given():
-    rows = [{"seed": s, "network": n, "w": w, "psnr": 20 + i + w + s, "frechet": 100 - 9 * w}
-            for s in (0, 1) for i, n in enumerate(NETWORKS) for w in (0.0, 0.5, 1.0)]  # fmt: skip
-    rows += [{"seed": s, "network": "input", "w": np.nan, "psnr": 19, "frechet": 300}
-             for s in (0, 1)]  # fmt: skip
+    rows = [{"seed": s, "damage": d, "network": n, "w": w, "psnr": 20 + i + w + s - 5 * j,
+             "frechet": 100 - 9 * w}
+            for s in (0, 1) for j, d in enumerate(DAMAGES) for i, n in enumerate(NETWORKS)
+            for w in (0.0, 0.5, 1.0)]  # fmt: skip
+    rows += [{"seed": s, "damage": d, "network": "input", "w": np.nan, "psnr": 19, "frechet": 300}
+             for s in (0, 1) for d in DAMAGES]  # fmt: skip
     faces = np.zeros((2, 4, 4, 3), np.uint8)
-    pictures = {f"{n}, {w:g}": faces + int(9 * w) for n in NETWORKS for w in (0.0, 0.5, 1.0)}
-    return pd.DataFrame(rows), {**pictures, "input": faces, "truth": faces}
+    names = [f"{n}, {w:g}" for n in NETWORKS for w in (0.0, 0.5, 1.0)] + ["input", "truth"]
+    pictures = {f"{d}: {n}": faces + i for d in DAMAGES for i, n in enumerate(names)}
+    return pd.DataFrame(rows), pictures
 
 
 class Handle:
@@ -41,8 +44,11 @@ def test_a_choice_redraws_with_the_means_of_the_seeds(given):
     explorer.controls["network"].value = "collapsed"
     assert list(line(explorer).x) == [21.5, 22.0, 22.5]
     assert list(line(explorer).y) == [100, 95.5, 91]
+    explorer.controls["damage"].value = "heavy"
+    assert list(line(explorer).x) == [16.5, 17.0, 17.5]
+    assert "heavy damage, collapsed" in explorer.figure.layout.title.text
     assert [set(b) for b in explorer._output._handle.shown] == [
-        {"text/html"}, {"application/vnd.plotly.v1+json"}]  # fmt: skip
+        {"text/html"}, {"application/vnd.plotly.v1+json"}] * 2  # fmt: skip
 
 
 def test_without_ipywidgets_the_figure_stands_alone(given, monkeypatch):
@@ -63,5 +69,7 @@ def test_what_it_shows_in_a_notebook(given, monkeypatch, tmp_path):
 def test_unknown_networks_are_named(given):
     with pytest.raises(ValueError, match="codes, collapsed"):
         restoration_explorer(*given, network="other")
+    with pytest.raises(ValueError, match="damage: expected one of mild, heavy"):
+        restoration_explorer(*given, damage="other")
     with pytest.raises(ValueError, match="no network"):
         restoration_explorer(given[0], {})
