@@ -14,6 +14,7 @@ pytest.importorskip("lightning", reason="training needs the extra 'train'")
 from vqlab.vision import ahead  # noqa: E402
 from vqlab.vision.command import CONFIGS, Refused, config_path, main  # noqa: E402
 from vqlab.vision.data import Pictures  # noqa: E402
+from vqlab.vision.setting import accelerator  # noqa: E402
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore::UserWarning"),
@@ -91,6 +92,23 @@ def test_it_runs_two_steps(name, tmp_path, monkeypatch):
     saved = yaml.safe_load(next(folder.glob("logs/*/config.yaml")).read_text())
     assert saved["model"]["init_args"]["method"] == cli.model.hparams["method"]
     assert saved["trainer"]["max_steps"] == 2
+
+
+def test_an_apple_gpu_is_not_chosen_by_itself(tmp_path, monkeypatch):
+    from lightning.pytorch.accelerators import CPUAccelerator
+    from lightning.pytorch.trainer.connectors import accelerator_connector
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
+    monkeypatch.setattr("torch.backends.mps.is_available", lambda: True)
+    monkeypatch.setattr(accelerator_connector, "_select_auto_accelerator", lambda: "mps")
+    words = ["fit", "--config", "digits", "--trainer.max_steps", "1", *SMALL["digits"],
+             "--trainer.limit_val_batches", "0",
+             "--trainer.enable_progress_bar", "false"]  # fmt: skip
+    assert isinstance(main(words).trainer.accelerator, CPUAccelerator)
+    assert accelerator("auto") == "cpu" and accelerator("mps") == "mps"
+    monkeypatch.setattr("torch.cuda.is_available", lambda: True)
+    assert accelerator("auto") == "auto"
 
 
 def test_a_folder_of_ones_own_from_the_shell(tmp_path, monkeypatch):

@@ -27,6 +27,7 @@ from ..quantizers.registry import methods
 from .checkpoints import SealedCheckpoints, newest, whole
 from .data import Pictures
 from .keeping import FOLDER, curves
+from .setting import accelerator
 
 CONFIGS = Path(__file__).parent / "configs"
 ABOUT = """Trains a vector-quantized autoencoder and measures it.
@@ -89,6 +90,7 @@ class CommandLine(LightningCLI):
     def instantiate_trainer(self, **options: Any) -> L.Trainer:
         """Checkpoints are sealed, and curves lie beside them."""
         given = self._get(self.config_init, "trainer")
+        options["accelerator"] = accelerator(given["accelerator"])
         if given["logger"] is None:
             root = given["default_root_dir"] or "."
             options["logger"] = curves(root)

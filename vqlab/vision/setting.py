@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+import torch
+
 from ..quantizers.registry import method as method_line
 
 Methods = Sequence[str] | Mapping[str, str | tuple[str, dict[str, Any]]]
@@ -74,7 +76,7 @@ class Setting:
             "trainer": {
                 "max_steps": self.steps,
                 "max_epochs": -1,
-                "accelerator": "auto",
+                "accelerator": accelerator(),
                 "devices": 1,
                 "precision": self.precision,
                 "check_val_every_n_epoch": self.validate_every,
@@ -94,6 +96,19 @@ class Setting:
                 "augment": change if self.augment else None,
             },
         }
+
+
+def accelerator(wanted: str = "auto") -> str:
+    """What trains where Lightning may choose: a CUDA device, else no Apple GPU but the CPU.
+
+    Random draws that depend on a seed alone, and the metrics, need float64, which Apple's GPUs
+    do not have.
+
+    Args:
+        wanted: Lightning's word; all but "auto" is returned as it is.
+    """
+    apple = torch.backends.mps.is_available() and not torch.cuda.is_available()
+    return "cpu" if wanted == "auto" and apple else wanted
 
 
 def named(methods: Methods) -> dict[str, tuple[str, dict[str, Any]]]:
