@@ -59,34 +59,30 @@ def synthetic_faces(index: Index, resolution: int = 64, seed: int = 0) -> Tensor
 
 def _drawn(who: Sitters, side: int, block: int) -> NDArray[np.uint8]:
     canvas = _empty(who, side)
-    # What fills a picture is drawn on few at once, for the cache; small windows on many.
+    # What fills a picture is drawn on few at once, for the cache; small parts on many.
     few = max(1, CACHED // side**2)
-    slices = [slice(begin, begin + few) for begin in range(0, len(who.size), few)]
-    manes = []
-    for rows in slices:
-        part, some = canvas.take(rows), who.take(rows)
-        scene.background(part, some)
-        mane = hair.region(part, some)
-        edge, tone = hair.spread(mane, some), hair.texture(mane, some)
-        hair.behind(mane, some, edge, tone)
-        manes.append((mane, some, edge, tone))
-        scene.body(part, some)
+    pieces = [
+        (canvas.take(faces), who.take(faces))
+        for faces in (slice(begin, begin + few) for begin in range(0, len(who.size), few))
+    ]
+    scene.background(canvas, who)
+    manes = [hair.behind(*piece) for piece in pieces]
+    scene.body(canvas, who)
     hair.bun(canvas, who)
     head.ears(canvas, who)
     worn.earrings(canvas, who)
-    skull = canvas.around(0.0, 0.02, 0.27, 0.34)
-    rho = head.outline(skull, who)
-    head.skin(skull, who, rho)
+    for piece in pieces:
+        head.skin(*piece)
     head.cheeks(canvas, who)
     head.lines(canvas, who)
     head.nose(canvas, who)
-    beards.beard(skull, who, rho)
+    beards.beard(canvas, who)
     mouth.mouth(canvas, who)
     eyes.eyes(canvas, who)
     eyes.brows(canvas, who)
     worn.glasses(canvas, who)
-    for mane, some, edge, tone in manes:
-        hair.before(mane, some, edge, tone)
+    for piece, mane in zip(pieces, manes, strict=True):
+        hair.before(*piece, *mane)
     worn.hats(canvas, who)
     image = canvas.image
     image *= who.tint
@@ -94,7 +90,7 @@ def _drawn(who: Sitters, side: int, block: int) -> NDArray[np.uint8]:
         image = _pooled(image, block)
     image *= 255
     image += 0.5
-    return np.clip(image, 0, 255, out=image).astype(np.uint8)
+    return np.clip(image, 0, 255, out=image).astype(np.uint8).swapaxes(0, 1)
 
 
 def _empty(who: Sitters, side: int) -> Canvas:
@@ -106,8 +102,9 @@ def _empty(who: Sitters, side: int) -> Canvas:
     across, down = x - who.at[0], y - who.at[1]
     u = (across * cosine + down * sine) / who.size
     v = (down * cosine - across * sine) / who.size
-    image = np.empty((count, 3, side, side), np.float32)
-    pose = (*who.at, who.size, cosine, sine)
+    image = np.empty((3, count, side, side), np.float32)
+    at, axes = (who.at[1], who.at[0]), (who.size * sine, who.size * cosine)
+    pose = np.array([at, axes, (axes[1], -axes[0])])[..., 0, 0]
     return Canvas(image, u, v, x, y, who.size * np.float32(side), pose, side)
 
 

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager
+
 import numpy as np
 
 from .canvas import Canvas, Plane, bump, mixed, reach, wave
 from .sitters import Sitters
 
-SKIN_SHADE = np.array([0.85, 1.0, 1.0], np.float32)[None, :, None, None]
-GREY_SHADE = np.ones((1, 3, 1, 1), np.float32)
+SKIN_SHADE = np.array([0.85, 1.0, 1.0], np.float32)[:, None, None, None]
+GREY_SHADE = np.ones((1, 1, 1, 1), np.float32)
 
 
 def ends(who: Sitters) -> Plane:
@@ -22,8 +24,8 @@ def cropped(who: Sitters) -> Plane:
     return np.maximum(who.level("length", "short", "bald"), who.level("bun", "yes"))
 
 
-def region(canvas: Canvas, who: Sitters) -> Canvas:
-    """The window with all hair but a bun."""
+def region(canvas: Canvas, who: Sitters) -> AbstractContextManager[Canvas]:
+    """The part with all hair but a bun."""
     low = float(ends(who).max()) + 0.03
     wide = 0.32 if low < 0.2 else 0.40
     return canvas.around(0.0, 0.5 * (low - 0.4), wide, 0.5 * (low + 0.4))
@@ -84,16 +86,13 @@ def spread(canvas: Canvas, who: Sitters) -> Plane:
     return edge
 
 
-def behind(canvas: Canvas, who: Sitters, edge: Plane, tone: Plane) -> None:
-    """What the head, the neck and the shoulders hide."""
+def behind(canvas: Canvas, who: Sitters) -> tuple[Plane, Plane]:
+    """What the head, the neck and the shoulders hide; returns edge and tone of all the hair."""
     low = np.where(cropped(who) > 0, 0.015, 1.0).astype(np.float32)
-    share = canvas.cover(np.minimum(edge, low - canvas.v))
-    shade = 0.68 * tone
-    for channel in range(3):
-        step = shade * who.hair[:, channel]
-        step -= canvas.image[:, channel]
-        step *= share
-        canvas.image[:, channel] += step
+    with region(canvas, who) as mane:
+        edge, tone = spread(mane, who), texture(mane, who)
+        mane.paint(mane.cover(np.minimum(edge, low - mane.v)), 0.68 * tone * who.hair)
+    return edge, tone
 
 
 def bun(canvas: Canvas, who: Sitters) -> None:
@@ -101,14 +100,13 @@ def bun(canvas: Canvas, who: Sitters) -> None:
     rows = np.flatnonzero(who.table["bun"] == "yes")
     if not len(rows):
         return
-    window = canvas.around(0.0, -0.32, 0.1, 0.13)
-    top, some = window.take(rows), who.take(rows)
+    some = who.take(rows)
     v = -some.high - 0.055
-    ball = reach(top.u - 0.012 * some.turn, top.v - v, 0.082, 0.070)
-    swirl = wave(2.3 * ball + 3 * top.u) * 0.16
-    lit = 1.0 - 0.55 * ball * ball + 0.9 * some.light[0] * top.u - 1.5 * (top.v - v)
-    top.paint(top.cover((1 - ball) * 0.07), some.hair * (lit + swirl)[:, None])
-    window.image[rows] = top.image
+    with canvas.around(0.0, -0.32, 0.1, 0.13, rows) as top:
+        ball = reach(top.u - 0.012 * some.turn, top.v - v, 0.082, 0.070)
+        swirl = wave(2.3 * ball + 3 * top.u) * 0.16
+        lit = 1.0 - 0.55 * ball * ball + 0.9 * some.light[0] * top.u - 1.5 * (top.v - v)
+        top.paint(top.cover((1 - ball) * 0.07), some.hair * (lit + swirl))
 
 
 def hairline(canvas: Canvas, who: Sitters) -> Plane:
@@ -135,38 +133,32 @@ def hairline(canvas: Canvas, who: Sitters) -> Plane:
 
 def before(canvas: Canvas, who: Sitters, edge: Plane, tone: Plane) -> None:
     """What lies over forehead, temples, ears and shoulders."""
-    u, v = canvas.u, canvas.v
     short = cropped(who)
-    bare = hairline(canvas, who)
-    # Short hair runs out to a point before the ear.
-    outer = edge
-    if short.any():
-        point = 0.035 - v - 1.6 * np.clip(np.abs(u) - 0.93 * who.wide, 0, 1)
-        outer = np.minimum(edge, point + 2 * (1 - short))
-    over = canvas.cover(outer)
-    share = over * canvas.cover(-bare)
-    # Shade falls on the skin below; hair is darker where it lifts off.
-    cast = np.clip(1 - bare * 38, 0, 1)
-    cast *= np.clip(0.25 - v * 3, 0, 1)
-    cast *= over
-    canvas.shade(cast, 0.26, SKIN_SHADE)
-    near = np.clip(bare * -28 + 0.45, 0, 1)
-    near *= 0.28
-    near += 0.72
-    near *= tone
-    for channel in range(3):
-        step = near * who.hair[:, channel]
-        step -= canvas.image[:, channel]
-        step *= share
-        canvas.image[:, channel] += step
+    with region(canvas, who) as mane:
+        bare = hairline(mane, who)
+        # Short hair runs out to a point before the ear.
+        if short.any():
+            point = 0.035 - mane.v - 1.6 * np.clip(np.abs(mane.u) - 0.93 * who.wide, 0, 1)
+            edge = np.minimum(edge, point + 2 * (1 - short))
+        over = mane.cover(edge)
+        # Shade falls on the skin below; hair is darker where it lifts off.
+        cast = np.clip(1 - bare * 38, 0, 1)
+        cast *= np.clip(0.25 - mane.v * 3, 0, 1)
+        cast *= over
+        mane.shade(cast, 0.26, SKIN_SHADE)
+        near = np.clip(bare * -28 + 0.45, 0, 1)
+        near *= 0.28
+        near += 0.72
+        near *= tone
+        over *= mane.cover(-bare)
+        mane.paint(over, near * who.hair)
     rows = np.flatnonzero((who.table["front"] == "parted") & (who.table["length"] != "bald"))
     if len(rows):
-        window = canvas.around(0.0, -0.22, 0.1, 0.08)
-        top, some = window.take(rows), who.take(rows)
+        some = who.take(rows)
         part = 0.09 * (some.vary["part"] - 0.5)
-        gap = top.line(top.u - 0.08 * some.turn - part - 0.25 * (top.v + 0.2) * part, 0.0045)
-        gap *= np.clip((top.v + some.high + 0.005) * 25, 0, 1)
-        gap *= np.clip(-(top.v + 0.17) * 40, 0, 1)
-        gap *= top.cover(0.09 - np.abs(top.u))
-        top.shade(gap, 0.45, GREY_SHADE)
-        window.image[rows] = top.image
+        with canvas.around(0.0, -0.22, 0.1, 0.08, rows) as top:
+            gap = top.line(top.u - 0.08 * some.turn - part - 0.25 * (top.v + 0.2) * part, 0.0045)
+            gap *= np.clip((top.v + some.high + 0.005) * 25, 0, 1)
+            gap *= np.clip(-(top.v + 0.17) * 40, 0, 1)
+            gap *= top.cover(0.09 - np.abs(top.u))
+            top.shade(gap, 0.45, GREY_SHADE)

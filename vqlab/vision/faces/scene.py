@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from .canvas import Canvas, Plane, bump, mixed, reach, wave
+from .canvas import Canvas, Plane, Rows, bump, mixed, reach, wave
 from .sitters import Sitters
 
-SHADOW = np.array([0.8, 1.0, 1.02], np.float32)[None, :, None, None]  # shade on skin stays red
-EVEN = np.ones((1, 3, 1, 1), np.float32)
-LINEN = np.array([0.9, 0.9, 0.92], np.float32)[None, :, None, None]
+SHADOW = np.array([0.8, 1.0, 1.02], np.float32)[:, None, None, None]  # shade on skin stays red
+LINEN = np.array([0.9, 0.9, 0.92], np.float32)[:, None, None, None]
 
 
 def background(canvas: Canvas, who: Sitters) -> None:
@@ -24,24 +23,23 @@ def background(canvas: Canvas, who: Sitters) -> None:
         slope, number = some.vary["slope"] - 0.5, np.rint(3.5 + 4 * some.vary["stripes"])
         turns = number * canvas.x + ((4 * number * slope) * canvas.y + some.vary["part"])
         bright[rows] += 0.15 * np.clip(3 * wave(turns), -1, 1)
-    np.multiply(who.ground, bright[:, None], out=canvas.image)
+    np.multiply(who.ground, bright, out=canvas.image)
     rows = np.flatnonzero(who.table["background"] == "blurred")
     if len(rows):
-        part, some = canvas.take(rows), who.take(rows)
+        some = who.take(rows)
         for k in range(6):
-            lamp(part, some, k)
-        canvas.image[rows] = part.image
+            lamp(canvas, some, rows, k)
 
 
-def lamp(canvas: Canvas, who: Sitters, k: int) -> None:
+def lamp(canvas: Canvas, who: Sitters, rows: Rows, k: int) -> None:
     """One of six lights out of focus, three on each side."""
     draw = [who.vary[f"spot {(k + shift) % 6}"] for shift in range(4)]
     left, top = (0.64 if k % 2 else 0.0), 0.02 + 0.15 * k
-    part = canvas.window(top - 0.24, top + 0.44, left - 0.21, left + 0.57)
-    size = 0.1 + 0.13 * draw[3]
-    disc = bump(part.x - (left + 0.03 + 0.3 * draw[0]), part.y - (top + 0.2 * draw[2]), size, size)
-    share = np.clip(disc * 1.6, 0, 1) * (0.35 + 0.4 * draw[1])
-    part.paint(share, mixed(who.ground, np.float32(1), 0.55))
+    x, y, size = left + 0.03 + 0.3 * draw[0], top + 0.2 * draw[2], 0.1 + 0.13 * draw[3]
+    with canvas.part(top - 0.24, top + 0.44, left - 0.21, left + 0.57, rows) as part:
+        disc = bump(part.x - x, part.y - y, size, size)
+        share = np.clip(disc * 1.6, 0, 1) * (0.35 + 0.4 * draw[1])
+        part.paint(share, mixed(who.ground, np.float32(1), 0.55))
 
 
 def body(canvas: Canvas, who: Sitters) -> None:
@@ -53,25 +51,26 @@ def body(canvas: Canvas, who: Sitters) -> None:
     start = float((who.at[1] + 0.28 * who.size).min())
     places = ((0.6, 1.0, 0.3, 0.7), (start, 1.0, 0.0, 1.0))
     for place in places:
-        part = canvas.window(*place)
-        across, down = (part.x - middle) / who.size, (part.y - who.at[1]) / who.size
-        square = across * across
-        light = 1 + 1.1 * who.light[0] * across - 0.5 * square
-        if place is places[0]:
-            flare = np.clip(down - 0.25, 0, 1)
-            neck = half + 1.3 * flare * flare - np.abs(across)
-            skin = part.cover(np.minimum(neck, down - 0.1))  # begins behind the head
-        else:
-            skin = torso = part.cover(
-                (down - (0.325 - 0.012 * man)) * 0.85 - (0.81 - 0.21 * man) * square
-            )
-        shade = 0.80 * light + 0.175 * who.light[0] * np.clip(across / half, -1, 1) - 1
-        lean = 0.05 * who.light[0] - 0.03 * who.turn
-        chin = reach(part.u + lean, part.v - 0.035, who.wide, who.high)
-        cast = 1 - 0.42 * np.clip((1.16 - chin) * 5, 0, 1)
-        lit = (1 + shade[:, None] * SHADOW) * who.skin
-        part.paint(skin, lit * cast[:, None])
-    cloth(part, who, torso, half)
+        with canvas.part(*place) as part:
+            across, down = (part.x - middle) / who.size, (part.y - who.at[1]) / who.size
+            square = across * across
+            light = 1 + 1.1 * who.light[0] * across - 0.5 * square
+            if place is places[0]:
+                flare = np.clip(down - 0.25, 0, 1)
+                neck = half + 1.3 * flare * flare - np.abs(across)
+                skin = part.cover(np.minimum(neck, down - 0.1))  # begins behind the head
+            else:
+                skin = part.cover(
+                    (down - (0.325 - 0.012 * man)) * 0.85 - (0.81 - 0.21 * man) * square
+                )
+            shade = 0.80 * light + 0.175 * who.light[0] * np.clip(across / half, -1, 1) - 1
+            lean = 0.05 * who.light[0] - 0.03 * who.turn
+            chin = reach(part.u + lean, part.v - 0.035, who.wide, who.high)
+            cast = 1 - 0.42 * np.clip((1.16 - chin) * 5, 0, 1)
+            lit = (1 + shade * SHADOW) * who.skin
+            part.paint(skin, lit * cast)
+            if place is places[1]:
+                cloth(part, who, skin, half)
 
 
 def cloth(part: Canvas, who: Sitters, torso: Plane, half: Plane) -> None:
@@ -95,7 +94,7 @@ def cloth(part: Canvas, who: Sitters, torso: Plane, half: Plane) -> None:
     worn *= 1 - (sweater * (0.16 + 0.07 * wave(across * 40))) * part.cover(0.022 - edge)
     under = jacket * part.cover(0.08 - edge)
     # A jacket is open over a pale shirt, or over a dark one where the jacket is white.
-    dark = who.level("clothes_colour", "white")[:, None]
+    dark = who.level("clothes_colour", "white")
     inner = LINEN * (1 - 0.75 * dark)
     colour = who.cloth + 0.02
-    part.paint(share, (colour + (inner - colour) * under[:, None]) * worn[:, None])
+    part.paint(share, (colour + (inner - colour) * under) * worn)

@@ -57,7 +57,7 @@ LIGHT = {"warm": (1.05, 1.0, 0.90), "neutral": (1.0, 1.0, 1.0), "cool": (0.95, 0
 
 @dataclass
 class Sitters:
-    """The measures of a batch: (N, 1, 1) each, colours (N, 3, 1, 1), lengths in picture widths."""
+    """The measures of a batch: (N, 1, 1) each, colours (3, N, 1, 1), lengths in picture widths."""
 
     table: dict[str, NDArray[np.str_]]
     skin: Plane
@@ -99,7 +99,7 @@ class Sitters:
             if isinstance(value, tuple):
                 return tuple(column[rows] for column in value)
             assert isinstance(value, np.ndarray)
-            return value[rows]
+            return value[..., rows, :, :]
 
         return Sitters(**{f.name: part(getattr(self, f.name)) for f in fields(self)})  # type: ignore[arg-type]
 
@@ -145,7 +145,7 @@ def sitters(row: NDArray[np.uint64], seed: int) -> Sitters:
             picked[table[name] == level] = value
         shift = np.stack([uniform(row, f"{name} shade {k}", seed) for k in range(4)], axis=1) - 0.5
         factor = 1 + spread * (2 * shift[:, 3:] + 0.35 * shift[:, :3])
-        return (picked * factor).astype(np.float32)[:, :, None, None]
+        return np.ascontiguousarray((picked * factor).T, np.float32)[:, :, None, None]
 
     man = (table["kind"] == "man").astype(np.float32)[:, None, None]
 
@@ -165,7 +165,7 @@ def sitters(row: NDArray[np.uint64], seed: int) -> Sitters:
         skin=colour(SKIN, "skin", 0.045),
         hair=colour(HAIR, "hair", 0.10),
         iris=colour(EYES, "eyes", 0.12),
-        ground=colour(GROUND, "colour", 0.06) * tone.astype(np.float32)[:, None, None, None],
+        ground=colour(GROUND, "colour", 0.06) * tone.astype(np.float32)[:, None, None],
         cloth=colour(CLOTH, "clothes_colour", 0.10),
         hat=colour(CLOTH, "hat_colour", 0.10),
         tint=colour(LIGHT, "warmth", 0.02),
