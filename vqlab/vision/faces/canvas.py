@@ -12,11 +12,11 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from numpy.lib.stride_tricks import as_strided
 from numpy.typing import NDArray
 
 Plane = NDArray[Any]  # float32; NumPy's types take a product with a float for float64
-Rows = NDArray[np.intp] | slice
-EACH = slice(None)
+Places = NDArray[np.intp]
 
 
 @dataclass
@@ -28,67 +28,84 @@ class Canvas:
     """
 
     image: Plane  # (3, N, H, W), painted in place
-    u: Plane  # (N, H, W), across the head: 0 is its middle, turned and sized with it
-    v: Plane  # (N, H, W), along the head
-    x: Plane  # (1, 1, W), across the picture, 0 to 1
-    y: Plane  # (1, H, 1), down the picture, 0 to 1
+    uv: Plane  # (2, N, H, W), across and along the head, turned and sized with it; 0 is its middle
     sharp: Plane  # (N, 1, 1), pixels per unit of u and v
     pose: Plane  # (3, 2, N): the head's middle, its unit of u and its unit of v, down and across
-    side: int  # rows and columns of the whole picture
-    origin: tuple[int, int] = (0, 0)  # first row and column on the whole picture
+    grid: Plane  # (side,), where the rows and columns of the whole picture lie, 0 to 1
+    origin: Places  # (2, N), first row and column on the whole picture
 
-    def window(self, top: float, bottom: float, left: float, right: float) -> tuple[slice, slice]:
-        """The rows and columns between these shares of the whole picture's height and width."""
-        rows, columns = (
-            slice(max(int(low * self.side) - begin, 0), max(int(high * self.side) + 1 - begin, 0))
-            for low, high, begin in zip((top, left), (bottom, right), self.origin, strict=True)
-        )
-        return rows, columns
+    @property
+    def u(self) -> Plane:
+        """Across the head."""
+        return self.uv[0]
+
+    @property
+    def v(self) -> Plane:
+        """Along the head."""
+        return self.uv[1]
+
+    @property
+    def x(self) -> Plane:
+        """Across the picture, (N, 1, W)."""
+        return self.grid[self.origin[1, :, None] + np.arange(self.image.shape[3])][:, None, :]
+
+    @property
+    def y(self) -> Plane:
+        """Down the picture, (N, H, 1)."""
+        return self.grid[self.origin[0, :, None] + np.arange(self.image.shape[2])][:, :, None]
+
+    def window(self, low: Plane, high: Plane, faces: Places) -> tuple[Places, Places]:
+        """First row and column (2, N), and height and width, of windows with all between these.
+
+        Args:
+            low: their ends above and to the left, (2, N) or (2, 1), as shares of the whole picture.
+            high: those below and to the right.
+            faces: the pictures.
+        """
+        side, extent = len(self.grid), np.array(self.image.shape[2:])
+        first = np.floor(low * side - 1).astype(np.intp) - self.origin[:, faces]
+        last = np.ceil(high * side + 1).astype(np.intp) - self.origin[:, faces]
+        size = np.minimum((last - first).max(1), extent)
+        return np.minimum(np.maximum(first, 0), (extent - size)[:, None]), size
 
     @contextmanager
-    def part(
-        self, top: float, bottom: float, left: float, right: float, faces: Rows = EACH
-    ) -> Iterator[Canvas]:
-        """A window of some of the pictures to paint on, laid back into them at the end.
+    def part(self, low: Plane, high: Plane, faces: Places | None = None) -> Iterator[Canvas]:
+        """A window of each picture, or of some, to paint on; laid back into them at the end.
 
-        It is a copy, for NumPy is several times as fast on planes without gaps.
+        It is a copy, for NumPy is several times as fast on planes without gaps. Its size hangs on
+        the batch. What is painted does not, as long as all of it lies between low and high
+        (`window`): shares outside are exactly 0.
         """
-        rows, columns = self.window(top, bottom, left, right)
-        frame = self.image[:, :, rows, columns]
+        if faces is None:
+            faces = np.arange(len(self.sharp))
+        first, size = self.window(low, high, faces)
+        frames = _windows(self.image, size)
+        here = (np.arange(len(frames))[:, None], faces, *first)
         part = Canvas(
-            np.ascontiguousarray(frame[:, faces]),
-            np.ascontiguousarray(self.u[:, rows, columns][faces]),
-            np.ascontiguousarray(self.v[:, rows, columns][faces]),
-            self.x[:, :, columns],
-            self.y[:, rows],
+            frames[here],
+            _windows(self.uv, size)[np.arange(2)[:, None], faces, *first],
             self.sharp[faces],
             self.pose[:, :, faces],
-            self.side,
-            (self.origin[0] + rows.start, self.origin[1] + columns.start),
+            self.grid,
+            self.origin[:, faces] + first,
         )
         yield part
-        frame[:, faces] = part.image
+        frames[here] = part.image
 
     def around(
-        self, u: Plane | float, v: Plane | float, wide: float, high: float, faces: Rows = EACH
-    ) -> AbstractContextManager[Canvas]:
-        """The smallest part that holds this one of each head: (u, v) with these half lengths.
-
-        Its window hangs on the batch. What is painted does not, as long as all of it lies within
-        the half lengths: shares outside are exactly 0.
-        """
-        middle, across, along = self.pose[:, :, faces]
+        self, u: Plane | float, v: Plane | float, wide: float, high: float,
+        faces: Places | None = None,
+    ) -> AbstractContextManager[Canvas]:  # fmt: skip
+        """The smallest part that holds this one of each head: (u, v) with these half lengths."""
+        middle, across, along = self.pose if faces is None else self.pose[:, :, faces]
         at = middle + across * np.ravel(u) + along * np.ravel(v)
         reach = np.abs(across) * wide + np.abs(along) * high
-        (top, left), (bottom, right) = (at - reach).min(1).tolist(), (at + reach).max(1).tolist()
-        edge = 1 / self.side
-        return self.part(top - edge, bottom + edge, left - edge, right + edge, faces)
+        return self.part(at - reach, at + reach, faces)
 
     def take(self, faces: slice) -> Canvas:
         """Some of the pictures, as a view."""
-        image, pose = self.image[:, faces], self.pose[:, :, faces]
-        u, v, sharp = self.u[faces], self.v[faces], self.sharp[faces]
-        return Canvas(image, u, v, self.x, self.y, sharp, pose, self.side, self.origin)
+        image, uv, origin = self.image[:, faces], self.uv[:, faces], self.origin[:, faces]
+        return Canvas(image, uv, self.sharp[faces], self.pose[:, :, faces], self.grid, origin)
 
     def cover(self, distance: Plane) -> Plane:
         """The share of each pixel inside a shape, from its signed distance."""
@@ -122,6 +139,13 @@ class Canvas:
         """Darkens by up to `strength` in each channel of tint (3 or 1, 1, 1, 1)."""
         dark = share * (strength * tint)
         self.image *= np.subtract(1, dark, out=dark)
+
+
+def _windows(planes: Plane, size: Places) -> Plane:
+    """Every window (H', W', height, width) of each plane, as a view."""
+    (height, width), (rows, columns) = size.tolist(), planes.shape[2:]
+    shape = (*planes.shape[:2], rows - height + 1, columns - width + 1, height, width)
+    return as_strided(planes, shape, (*planes.strides, *planes.strides[2:]))
 
 
 def reach(u: Plane, v: Plane, wide: Plane | float, high: Plane | float) -> Plane:

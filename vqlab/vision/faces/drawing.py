@@ -48,9 +48,8 @@ def synthetic_faces(index: Index, resolution: int = 64, seed: int = 0) -> Tensor
     count = max(1, PIXELS // side**2)
     pictures = np.empty((len(row), 3, resolution, resolution), np.uint8)
     everyone = sitters(row, seed)
-    # Alike ones together: what a batch has none of is not drawn, and its windows are narrow.
-    long, texture = hair.ends(everyone)[:, 0, 0] > 0.1, everyone.table["texture"]
-    order = np.lexsort((everyone.turn[:, 0, 0], texture, long))
+    # Alike ones together: what a batch has none of is not drawn, and its windows are small.
+    order = np.lexsort((everyone.table["texture"], hair.ends(everyone)[:, 0, 0] > 0.1))
     for begin in range(0, len(row), count):
         rows = order[begin : begin + count]
         pictures[rows] = _drawn(everyone.take(rows), side, block)
@@ -95,17 +94,18 @@ def _drawn(who: Sitters, side: int, block: int) -> NDArray[np.uint8]:
 
 def _empty(who: Sitters, side: int) -> Canvas:
     count = len(who.size)
-    middle = (np.arange(side, dtype=np.float32) + np.float32(0.5)) / np.float32(side)
-    x, y = middle[None, None, :], middle[None, :, None]
+    grid = (np.arange(side, dtype=np.float32) + np.float32(0.5)) / np.float32(side)
     cosine = 1 / np.sqrt(1 + who.lean * who.lean)
     sine = who.lean * cosine
-    across, down = x - who.at[0], y - who.at[1]
-    u = (across * cosine + down * sine) / who.size
-    v = (down * cosine - across * sine) / who.size
+    across, down = grid - who.at[0], grid[:, None] - who.at[1]
+    uv = np.empty((2, count, side, side), np.float32)
+    np.divide(across * cosine + down * sine, who.size, out=uv[0])
+    np.divide(down * cosine - across * sine, who.size, out=uv[1])
     image = np.empty((3, count, side, side), np.float32)
     at, axes = (who.at[1], who.at[0]), (who.size * sine, who.size * cosine)
     pose = np.array([at, axes, (axes[1], -axes[0])])[..., 0, 0]
-    return Canvas(image, u, v, x, y, who.size * np.float32(side), pose, side)
+    origin = np.zeros((2, count), np.intp)
+    return Canvas(image, uv, who.size * np.float32(side), pose, grid, origin)
 
 
 def _pooled(image: Plane, block: int) -> Plane:

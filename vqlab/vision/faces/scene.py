@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from .canvas import Canvas, Plane, Rows, bump, mixed, reach, wave
+from .canvas import Canvas, Places, Plane, bump, mixed, reach, wave
 from .sitters import Sitters
 
 SHADOW = np.array([0.8, 1.0, 1.02], np.float32)[:, None, None, None]  # shade on skin stays red
@@ -21,7 +21,8 @@ def background(canvas: Canvas, who: Sitters) -> None:
     if len(rows):
         some = who.take(rows)
         slope, number = some.vary["slope"] - 0.5, np.rint(3.5 + 4 * some.vary["stripes"])
-        turns = number * canvas.x + ((4 * number * slope) * canvas.y + some.vary["part"])
+        x, y = canvas.x[rows], canvas.y[rows]
+        turns = number * x + ((4 * number * slope) * y + some.vary["part"])
         bright[rows] += 0.15 * np.clip(3 * wave(turns), -1, 1)
     np.multiply(who.ground, bright, out=canvas.image)
     rows = np.flatnonzero(who.table["background"] == "blurred")
@@ -31,12 +32,13 @@ def background(canvas: Canvas, who: Sitters) -> None:
             lamp(canvas, some, rows, k)
 
 
-def lamp(canvas: Canvas, who: Sitters, rows: Rows, k: int) -> None:
+def lamp(canvas: Canvas, who: Sitters, rows: Places, k: int) -> None:
     """One of six lights out of focus, three on each side."""
     draw = [who.vary[f"spot {(k + shift) % 6}"] for shift in range(4)]
     left, top = (0.64 if k % 2 else 0.0), 0.02 + 0.15 * k
     x, y, size = left + 0.03 + 0.3 * draw[0], top + 0.2 * draw[2], 0.1 + 0.13 * draw[3]
-    with canvas.part(top - 0.24, top + 0.44, left - 0.21, left + 0.57, rows) as part:
+    middle = np.stack([y, x])[..., 0, 0]
+    with canvas.part(middle - size[:, 0, 0], middle + size[:, 0, 0], rows) as part:
         disc = bump(part.x - x, part.y - y, size, size)
         share = np.clip(disc * 1.6, 0, 1) * (0.35 + 0.4 * draw[1])
         part.paint(share, mixed(who.ground, np.float32(1), 0.55))
@@ -47,18 +49,18 @@ def body(canvas: Canvas, who: Sitters) -> None:
     man = who.level("kind", "man")
     half = 0.086 + 0.02 * man + 0.01 * who.vary["neck"]
     middle = 0.5 + 0.75 * (who.at[0] - 0.5)
-    # The shoulders' highest point, over all of the batch, bounds what is drawn at full width.
-    start = float((who.at[1] + 0.28 * who.size).min())
-    places = ((0.6, 1.0, 0.3, 0.7), (start, 1.0, 0.0, 1.0))
-    for place in places:
+    start = (who.at[1] + 0.28 * who.size)[:, 0, 0]  # the shoulders' highest point
+    neck = np.array([[0.6], [0.3]]), np.array([[1.0], [0.7]])
+    shoulders = np.stack([start, 0 * start]), np.ones((2, 1))
+    for place in (neck, shoulders):
         with canvas.part(*place) as part:
             across, down = (part.x - middle) / who.size, (part.y - who.at[1]) / who.size
             square = across * across
             light = 1 + 1.1 * who.light[0] * across - 0.5 * square
-            if place is places[0]:
+            if place is neck:
                 flare = np.clip(down - 0.25, 0, 1)
-                neck = half + 1.3 * flare * flare - np.abs(across)
-                skin = part.cover(np.minimum(neck, down - 0.1))  # begins behind the head
+                column = half + 1.3 * flare * flare - np.abs(across)
+                skin = part.cover(np.minimum(column, down - 0.1))  # begins behind the head
             else:
                 skin = part.cover(
                     (down - (0.325 - 0.012 * man)) * 0.85 - (0.81 - 0.21 * man) * square
@@ -69,7 +71,7 @@ def body(canvas: Canvas, who: Sitters) -> None:
             cast = 1 - 0.42 * np.clip((1.16 - chin) * 5, 0, 1)
             lit = (1 + shade * SHADOW) * who.skin
             part.paint(skin, lit * cast)
-            if place is places[1]:
+            if place is shoulders:
                 cloth(part, who, skin, half)
 
 

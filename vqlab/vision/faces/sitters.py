@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .attributes import attributes, uniform
-from .canvas import Plane, Rows
+from .canvas import Places, Plane
 
 SKIN = {
     "pale": (0.97, 0.85, 0.79),
@@ -90,7 +90,7 @@ class Sitters:
             measure[self.table[name] == level] = size
         return measure[:, None, None]
 
-    def take(self, rows: Rows) -> Sitters:
+    def take(self, rows: Places | slice) -> Sitters:
         """Some of the faces."""
 
         def part(value: object) -> object:
