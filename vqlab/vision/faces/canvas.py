@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 Plane = NDArray[Any]  # float32; NumPy's types take a product with a float for float64
 Places = NDArray[np.intp]
+EACH = slice(None)
 
 
 @dataclass
@@ -27,85 +28,86 @@ class Canvas:
     inside a shape. Planes are (N, H, W), or broadcast to it; colours (3, N, 1, 1) or (3, N, H, W).
     """
 
-    image: Plane  # (3, N, H, W), painted in place
-    uv: Plane  # (2, N, H, W), across and along the head, turned and sized with it; 0 is its middle
+    planes: Plane  # (5, N, H, W): red, green, blue, to be painted in place; then u and v
     sharp: Plane  # (N, 1, 1), pixels per unit of u and v
-    pose: Plane  # (3, 2, N): the head's middle, its unit of u and its unit of v, down and across
+    pose: Plane  # (3, 2, N, 1, 1): the head's middle, its units of u and of v, down and across
     grid: Plane  # (side,), where the rows and columns of the whole picture lie, 0 to 1
     origin: Places  # (2, N), first row and column on the whole picture
 
     @property
+    def image(self) -> Plane:
+        """What is painted, (3, N, H, W)."""
+        return self.planes[:-2]
+
+    @property
     def u(self) -> Plane:
-        """Across the head."""
-        return self.uv[0]
+        """Across the head, turned and sized with it, (N, H, W); 0 is its middle."""
+        return self.planes[-2]
 
     @property
     def v(self) -> Plane:
-        """Along the head."""
-        return self.uv[1]
+        """Along the head, (N, H, W)."""
+        return self.planes[-1]
 
     @property
     def x(self) -> Plane:
         """Across the picture, (N, 1, W)."""
-        return self.grid[self.origin[1, :, None] + np.arange(self.image.shape[3])][:, None, :]
+        return self.grid[self.origin[1, :, None] + np.arange(self.planes.shape[3])][:, None, :]
 
     @property
     def y(self) -> Plane:
         """Down the picture, (N, H, 1)."""
-        return self.grid[self.origin[0, :, None] + np.arange(self.image.shape[2])][:, :, None]
+        return self.grid[self.origin[0, :, None] + np.arange(self.planes.shape[2])][:, :, None]
 
-    def window(self, low: Plane, high: Plane, faces: Places) -> tuple[Places, Places]:
-        """First row and column (2, N), and height and width, of windows with all between these.
+    def window(self, low: Plane, high: Plane) -> tuple[Places, Places]:
+        """First rows and columns (2, N), and one height and width, of windows with all between.
 
         Args:
-            low: their ends above and to the left, (2, N) or (2, 1), as shares of the whole picture.
+            low: their ends above and to the left, (2, N), in pixels of this canvas.
             high: those below and to the right.
-            faces: the pictures.
         """
-        side, extent = len(self.grid), np.array(self.image.shape[2:])
-        first = np.floor(low * side - 1).astype(np.intp) - self.origin[:, faces]
-        last = np.ceil(high * side + 1).astype(np.intp) - self.origin[:, faces]
+        extent = np.array(self.planes.shape[2:])
+        first, last = (low - 1).astype(np.intp), (high + 2).astype(np.intp)
         size = np.minimum((last - first).max(1), extent)
         return np.minimum(np.maximum(first, 0), (extent - size)[:, None]), size
 
     @contextmanager
-    def part(self, low: Plane, high: Plane, faces: Places | None = None) -> Iterator[Canvas]:
+    def part(self, low: Plane, high: Plane, faces: Places | slice = EACH) -> Iterator[Canvas]:
         """A window of each picture, or of some, to paint on; laid back into them at the end.
 
         It is a copy, for NumPy is several times as fast on planes without gaps. Its size hangs on
-        the batch. What is painted does not, as long as all of it lies between low and high
-        (`window`): shares outside are exactly 0.
+        the batch. What is painted does not, as long as all of it lies between low and high: shares
+        outside are exactly 0.
+
+        Args:
+            low: ends above and to the left, (2, N) or (2, 1), as shares of the whole picture.
+            high: those below and to the right.
+            faces: the pictures.
         """
-        if faces is None:
-            faces = np.arange(len(self.sharp))
-        first, size = self.window(low, high, faces)
-        frames = _windows(self.image, size)
-        here = (np.arange(len(frames))[:, None], faces, *first)
-        part = Canvas(
-            frames[here],
-            _windows(self.uv, size)[np.arange(2)[:, None], faces, *first],
-            self.sharp[faces],
-            self.pose[:, :, faces],
-            self.grid,
-            self.origin[:, faces] + first,
-        )
+        origin, side = self.origin[:, faces], len(self.grid)
+        first, size = self.window(low * side - origin, high * side - origin)
+        windows = _windows(self.planes, size)
+        numbers = np.arange(len(self.sharp))[faces]
+        here = (np.arange(len(windows))[:, None], numbers, *first)
+        sharp, pose = self.sharp[faces], self.pose[:, :, faces]
+        part = Canvas(windows[here], sharp, pose, self.grid, origin + first)
         yield part
-        frames[here] = part.image
+        windows[:-2][(here[0][:-2], *here[1:])] = part.image
 
     def around(
         self, u: Plane | float, v: Plane | float, wide: float, high: float,
-        faces: Places | None = None,
+        faces: Places | slice = EACH,
     ) -> AbstractContextManager[Canvas]:  # fmt: skip
         """The smallest part that holds this one of each head: (u, v) with these half lengths."""
-        middle, across, along = self.pose if faces is None else self.pose[:, :, faces]
-        at = middle + across * np.ravel(u) + along * np.ravel(v)
+        middle, across, along = self.pose[:, :, faces]
+        at = middle + across * u + along * v
         reach = np.abs(across) * wide + np.abs(along) * high
-        return self.part(at - reach, at + reach, faces)
+        return self.part((at - reach)[..., 0, 0], (at + reach)[..., 0, 0], faces)
 
     def take(self, faces: slice) -> Canvas:
         """Some of the pictures, as a view."""
-        image, uv, origin = self.image[:, faces], self.uv[:, faces], self.origin[:, faces]
-        return Canvas(image, uv, self.sharp[faces], self.pose[:, :, faces], self.grid, origin)
+        planes, pose = self.planes[:, faces], self.pose[:, :, faces]
+        return Canvas(planes, self.sharp[faces], pose, self.grid, self.origin[:, faces])
 
     def cover(self, distance: Plane) -> Plane:
         """The share of each pixel inside a shape, from its signed distance."""
@@ -131,14 +133,21 @@ class Canvas:
 
     def paint(self, share: Plane, colour: Plane) -> None:
         """Lays a colour over the pictures where share is 1, and mixes where it is less."""
-        step = colour - self.image
+        image = self.image
+        step = colour - image
         step *= share
-        self.image += step
+        image += step
+
+    def add(self, plane: Plane) -> None:
+        """Makes every channel brighter."""
+        image = self.image
+        image += plane
 
     def shade(self, share: Plane, strength: Plane | float, tint: Plane) -> None:
         """Darkens by up to `strength` in each channel of tint (3 or 1, 1, 1, 1)."""
         dark = share * (strength * tint)
-        self.image *= np.subtract(1, dark, out=dark)
+        image = self.image
+        image *= np.subtract(1, dark, out=dark)
 
 
 def _windows(planes: Plane, size: Places) -> Plane:

@@ -98,14 +98,12 @@ def _empty(who: Sitters, side: int) -> Canvas:
     cosine = 1 / np.sqrt(1 + who.lean * who.lean)
     sine = who.lean * cosine
     across, down = grid - who.at[0], grid[:, None] - who.at[1]
-    uv = np.empty((2, count, side, side), np.float32)
-    np.divide(across * cosine + down * sine, who.size, out=uv[0])
-    np.divide(down * cosine - across * sine, who.size, out=uv[1])
-    image = np.empty((3, count, side, side), np.float32)
+    planes = np.empty((5, count, side, side), np.float32)
+    np.divide(across * cosine + down * sine, who.size, out=planes[3])
+    np.divide(down * cosine - across * sine, who.size, out=planes[4])
     at, axes = (who.at[1], who.at[0]), (who.size * sine, who.size * cosine)
-    pose = np.array([at, axes, (axes[1], -axes[0])])[..., 0, 0]
-    origin = np.zeros((2, count), np.intp)
-    return Canvas(image, uv, who.size * np.float32(side), pose, grid, origin)
+    pose = np.array([at, axes, (axes[1], -axes[0])])
+    return Canvas(planes, who.size * np.float32(side), pose, grid, np.zeros((2, count), np.intp))
 
 
 def _pooled(image: Plane, block: int) -> Plane:

@@ -62,8 +62,9 @@ def skin(canvas: Canvas, who: Sitters) -> None:
         np.clip(lit, 0, 2, out=lit)
         lit *= 0.70
         lit += 0.47
-        hills(replace(head, image=lit[None]), who)
-        np.clip(lit, 0, 1.1, out=lit)
+        light = replace(head, planes=np.stack([lit, head.u, head.v]))
+        hills(light, who)
+        lit = np.clip(light.image[0], 0, 1.1)
         lit -= 1
         share = head.cover((1 - rho) * (0.8 * who.wide))
         colour = lit * (who.skin * SHADOW)
@@ -80,30 +81,30 @@ def hills(head: Canvas, who: Sitters) -> None:
     u, v, narrow = who.spot(0.0, 0.035, 0.02)
     with head.around(u, v, 0.035, 0.088) as face:
         across, along = face.u - u, face.v - v
-        face.image += 0.55 * relief(across, along, 0.026 * size * narrow, 0.085, light)
-        face.image += 0.07 * bump(across, along, 0.012 * size, 0.08)
+        face.add(0.55 * relief(across, along, 0.026 * size * narrow, 0.085, light))
+        face.add(0.07 * bump(across, along, 0.012 * size, 0.08))
     u, v, narrow = who.spot(0.0, 0.085, 0.045)
     with head.around(u, v + 0.01, 0.056, 0.052) as face:
         across, along = face.u - u, face.v - v
-        face.image += 0.50 * relief(across, along, 0.036 * size, 0.030 * size, light)
-        face.image += 0.13 * bump(across - 0.01 * light[0], along + 0.008, 0.018, 0.016)
-        face.image -= 0.24 * bump(across, along - 0.028 * size, 0.042 * size, 0.018)
+        face.add(0.50 * relief(across, along, 0.036 * size, 0.030 * size, light))
+        face.add(0.13 * bump(across - 0.01 * light[0], along + 0.008, 0.018, 0.016))
+        face.add(-0.24 * bump(across, along - 0.028 * size, 0.042 * size, 0.018))
     u, v, narrow = who.spot(0.0, 0.222)
     with head.around(u, v - 0.005, 0.072, 0.05) as face:
-        face.image += 0.18 * relief(face.u - u, face.v - v, 0.07, 0.045, light)
-        face.image -= 0.14 * bump(face.u - u, face.v - (v - 0.036), 0.05, 0.016)
+        face.add(0.18 * relief(face.u - u, face.v - v, 0.07, 0.045, light))
+        face.add(-0.14 * bump(face.u - u, face.v - (v - 0.036), 0.05, 0.016))
     for side in (-1.0, 1.0):
         u, v, narrow = who.spot(side * 0.112, 0.085)
         v = v - 0.012 * smile
         with head.around(u, v, 0.086, 0.064) as face:
             hill = relief(face.u - u, face.v - v, 0.07 * narrow, 0.062, light)
-            face.image += (0.14 + 0.16 * smile) * hill
+            face.add((0.14 + 0.16 * smile) * hill)
         u, v, narrow = who.spot(side * 0.08, -0.024)
         with head.around(u, v, 0.08, 0.048) as face:
-            face.image -= 0.20 * bump(face.u - u, face.v - v, 0.066 * narrow, 0.046)
+            face.add(-0.20 * bump(face.u - u, face.v - v, 0.066 * narrow, 0.046))
         u, v, narrow = who.spot(side * 0.028, -0.006)
         with head.around(u, v, 0.03, 0.05) as face:
-            face.image -= 0.13 * bump(face.u - u, face.v - v, 0.024 * narrow, 0.05)
+            face.add(-0.13 * bump(face.u - u, face.v - v, 0.024 * narrow, 0.05))
 
 
 def nose(canvas: Canvas, who: Sitters) -> None:
