@@ -6,7 +6,7 @@ from contextlib import AbstractContextManager
 
 import numpy as np
 
-from .canvas import Canvas, Plane, bump, mixed, reach, wave
+from .canvas import Canvas, Plane, bump, clip, mixed, reach, wave
 from .sitters import Sitters
 
 SKIN_SHADE = np.array([0.85, 1.0, 1.0], np.float32)[:, None, None, None]
@@ -64,14 +64,14 @@ def spread(canvas: Canvas, who: Sitters) -> Plane:
     thick = mixed(thick, tied, short)
     wide, high = who.wide + thick, who.high + thick * 1.15
     # Short hair thins out towards the ears.
-    thin = wide - (short * thick) * np.clip(v * 6 + 0.84, 0, 1)
+    thin = wide - (short * thick) * clip(v * 6 + 0.84, 0, 1)
     edge = (1 - reach(u, v + 0.006, thin, high)) * wide
     if not short.all():
         away = np.abs(u) - (0.03 * (1 - curly)) * wave(v * 1.6 + 0.1)
         out = wide - away
-        out += (0.03 + 0.05 * curly) * np.clip(v * 3, 0, 1)
+        out += (0.03 + 0.05 * curly) * clip(v * 3, 0, 1)
         np.minimum(out, v + 0.02, out=out)
-        np.minimum(out, ends(who) - v - 0.3 * np.clip(away - 0.1, 0, 1), out=out)
+        np.minimum(out, ends(who) - v - 0.3 * clip(away - 0.1, 0, 1), out=out)
         out -= short  # none there: far outside
         np.maximum(edge, out, out=edge)
     if wavy.any():
@@ -81,7 +81,7 @@ def spread(canvas: Canvas, who: Sitters) -> Plane:
         edge += (0.008 * curly) * rough
     np.minimum(edge, ends(who) + 0.02 - v, out=edge)
     if (who.table["hat"] != "none").any():  # pressed flat under it
-        edge -= who.level("hat", "cap", "brim") * np.clip(-0.3 - 2 * v, 0, 0.2)
+        edge -= who.level("hat", "cap", "brim") * clip(-0.3 - 2 * v, 0, 0.2)
     edge -= who.level("length", "bald")
     return edge
 
@@ -124,7 +124,7 @@ def hairline(canvas: Canvas, who: Sitters) -> Plane:
         line -= (0.34 * parted) * np.abs(a - 0.09 * (who.vary["part"] - 0.5))
     line += (0.010 * who.level("texture", "curly") + 0.004) * wave(u * 14 + who.vary["strand"])
     wide = (0.865 + 0.085 * short) * who.wide
-    low = np.clip(v - 0.05, -1, 0)  # below it, locks hang straight down
+    low = clip(v - 0.05, -1, 0)  # below it, locks hang straight down
     temples = (1 - reach(a, low, wide, 0.30)) * wide
     if not short.all():
         temples += (0.006 * (1 - short)) * wave(v * 8 + who.vary["strand"])
@@ -138,15 +138,15 @@ def before(canvas: Canvas, who: Sitters, edge: Plane, tone: Plane) -> None:
         bare = hairline(mane, who)
         # Short hair runs out to a point before the ear.
         if short.any():
-            point = 0.035 - mane.v - 1.6 * np.clip(np.abs(mane.u) - 0.93 * who.wide, 0, 1)
+            point = 0.035 - mane.v - 1.6 * clip(np.abs(mane.u) - 0.93 * who.wide, 0, 1)
             edge = np.minimum(edge, point + 2 * (1 - short))
         over = mane.cover(edge)
         # Shade falls on the skin below; hair is darker where it lifts off.
-        cast = np.clip(1 - bare * 38, 0, 1)
-        cast *= np.clip(0.25 - mane.v * 3, 0, 1)
+        cast = clip(1 - bare * 38, 0, 1)
+        cast *= clip(0.25 - mane.v * 3, 0, 1)
         cast *= over
         mane.shade(cast, 0.26, SKIN_SHADE)
-        near = np.clip(bare * -28 + 0.45, 0, 1)
+        near = clip(bare * -28 + 0.45, 0, 1)
         near *= 0.28
         near += 0.72
         near *= tone
@@ -158,7 +158,7 @@ def before(canvas: Canvas, who: Sitters, edge: Plane, tone: Plane) -> None:
         part = 0.09 * (some.vary["part"] - 0.5)
         with canvas.around(0.0, -0.22, 0.1, 0.08, rows) as top:
             gap = top.line(top.u - 0.08 * some.turn - part - 0.25 * (top.v + 0.2) * part, 0.0045)
-            gap *= np.clip((top.v + some.high + 0.005) * 25, 0, 1)
-            gap *= np.clip(-(top.v + 0.17) * 40, 0, 1)
+            gap *= clip((top.v + some.high + 0.005) * 25, 0, 1)
+            gap *= clip(-(top.v + 0.17) * 40, 0, 1)
             gap *= top.cover(0.09 - np.abs(top.u))
             top.shade(gap, 0.45, GREY_SHADE)

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from .canvas import Canvas, Plane, bump, mixed, reach, relief, wave
+from .canvas import Canvas, Plane, bump, clip, mixed, reach, relief, wave
 from .hair import cropped
 from .scene import SHADOW
 from .sitters import Sitters
@@ -22,18 +22,18 @@ def outline(canvas: Canvas, who: Sitters) -> Plane:
     an ellipse that narrows by j towards the chin; s draws its corners out into a square jaw.
     """
     down = canvas.v / who.high
-    low = np.clip(down, 0, 1.15)
+    low = clip(down, 0, 1.15)
     across = (canvas.u - 0.03 * who.turn * down) / (who.wide * (1 - who.jaw * low * low))
     across *= across
     square = low * low
-    corner = who.corner * np.clip(across, 0, 1.3) * np.clip(square, 0, 1)
+    corner = who.corner * clip(across, 0, 1.3) * clip(square, 0, 1)
     down *= down
-    return np.sqrt(np.clip(across + down - corner, 0, 9))
+    return np.sqrt(clip(across + down - corner, 0, 9))
 
 
 def ear(who: Sitters, side: float) -> Plane:
     """The middle of an ear, across; the one on the averted side goes from sight."""
-    return side * (who.wide + 0.012 - 0.07 * np.clip(side * who.turn, 0, 1))
+    return side * (who.wide + 0.012 - 0.07 * clip(side * who.turn, 0, 1))
 
 
 def ears(canvas: Canvas, who: Sitters) -> None:
@@ -54,17 +54,17 @@ def skin(canvas: Canvas, who: Sitters) -> None:
     right, down, ahead = who.light
     with canvas.around(0.0, 0.02, 0.27, 0.34) as head:
         rho = outline(head, who)
-        nz = np.sqrt(np.clip(1.06 - rho * rho, 0.03, 2))
+        nz = np.sqrt(clip(1.06 - rho * rho, 0.03, 2))
         lit = head.u * (0.8 * right / who.wide)
         lit += head.v * (0.75 * down / who.high)
         nz *= ahead
         lit += nz
-        np.clip(lit, 0, 2, out=lit)
+        clip(lit, 0, 2, out=lit)
         lit *= 0.70
         lit += 0.47
         light = replace(head, planes=np.stack([lit, head.u, head.v]))
         hills(light, who)
-        lit = np.clip(light.image[0], 0, 1.1)
+        lit = clip(light.image[0], 0, 1.1)
         lit -= 1
         share = head.cover((1 - rho) * (0.8 * who.wide))
         colour = lit * (who.skin * SHADOW)
@@ -117,7 +117,7 @@ def nose(canvas: Canvas, who: Sitters) -> None:
             face.shade(hole, 0.66, SHADOW)
             across, along = face.u - u, face.v - v
             wing = reach(across - side * 0.026 * size * narrow, along + 0.008, 0.014, 0.018)
-            half = np.clip(side * across * 60 - 1.4 * size, 0, 1)
+            half = clip(side * across * 60 - 1.4 * size, 0, 1)
             face.shade(face.line((wing - 1) * 0.014, 0.004) * half, 0.36, SHADOW)
 
 
@@ -139,8 +139,8 @@ def cheeks(canvas: Canvas, who: Sitters) -> None:
             dots = wave(across * 17 + 0.3 * wave(along * 9 + phase)) * wave(
                 along * 20 + 0.3 * wave(across * 11 + phase) + phase
             )
-            dots = np.clip(np.abs(dots) * 3.4 - 1.9, 0, 1)
-            dots *= np.clip(bump(across, along, 0.16, 0.052) * 2.5, 0, 1)
+            dots = clip(np.abs(dots) * 3.4 - 1.9, 0, 1)
+            dots *= clip(bump(across, along, 0.16, 0.052) * 2.5, 0, 1)
             face.shade(dots, 0.36, FRECKLE)
 
 
@@ -158,21 +158,21 @@ def lines(canvas: Canvas, who: Sitters) -> None:
                 across = (face.u - u) / (0.1 - 0.012 * k)
                 fade = 1 - across * across
                 bow = face.v - v + 0.010 * fade + 0.003 * np.abs(across)
-                np.clip(fade, 0, 1, out=fade)
+                clip(fade, 0, 1, out=fade)
                 face.shade(face.line(bow, 0.0042) * fade, 0.34 * old[rows], SHADOW)
     for side in (-1.0, 1.0):
         u, v, narrow = who.spot(side * 0.072, 0.13)
         with canvas.around(u, v, 0.045, 0.048) as face:
             along = (face.v - v) / 0.045
             bow = face.u - u - side * 0.020 * narrow * (along - 0.5 * along * along)
-            fade = np.clip(1 - along * along, 0, 1)
-            face.shade(face.line(bow, 0.0045) * fade, 0.30 * np.clip(smile, 0.8 * old, 1), SHADOW)
+            fade = clip(1 - along * along, 0, 1)
+            face.shade(face.line(bow, 0.0045) * fade, 0.30 * clip(smile, 0.8 * old, 1), SHADOW)
         u, v, narrow = who.spot(side * 0.146, 0.004)
         with canvas.around(u, v, 0.026, 0.032) as face:
             across, along = face.u - u, face.v - v
             away = across / (0.020 * narrow)
-            fade = np.clip(1 - away * away, 0, 1)
-            crow = 0.32 * np.clip(0.3 * smile, old, 1)
+            fade = clip(1 - away * away, 0, 1)
+            crow = 0.32 * clip(0.3 * smile, old, 1)
             for k in range(3):
                 slant = along + 0.016 * (1 - k) - side * (k - 1) * 0.3 * across
                 face.shade(face.line(slant, 0.003) * fade, crow, SHADOW)
@@ -181,5 +181,5 @@ def lines(canvas: Canvas, who: Sitters) -> None:
         with canvas.around(u, v - 0.004, 0.044, 0.022) as face:
             across = (face.u - u) / (0.036 * narrow)
             bow = face.v - v + 0.008 * across * across
-            fade = np.clip(1 - across * across, 0, 1)
+            fade = clip(1 - across * across, 0, 1)
             face.shade(face.line(bow, 0.0045) * fade, bags, SHADOW)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from .canvas import Canvas, bump, mixed
+from .canvas import Canvas, bump, clip, mixed
 from .eyes import _colour as colour
 from .scene import SHADOW
 from .sitters import Sitters
@@ -25,10 +25,10 @@ def mouth(canvas: Canvas, who: Sitters) -> None:
     with canvas.around(u, v + 0.014, 0.12, 0.075) as face:
         across = (face.u - u) / (half * narrow)
         square = across * across
-        arch = np.clip(1 - square, 0, 1)
+        arch = clip(1 - square, 0, 1)
         line = face.v - v + bend * (square - 0.45)  # positive below the line between the lips
         gap = line - gape * arch  # positive below the opening
-        ends = np.clip((1.0 - np.abs(across)) * 9 + 0.3, 0, 1)
+        ends = clip((1.0 - np.abs(across)) * 9 + 0.3, 0, 1)
 
         red = mixed(who.skin * colour(0.86, 0.56, 0.55), colour(0.62, 0.26, 0.27), 0.22)
         red = mixed(who.skin * colour(0.88, 0.66, 0.62), red, 0.45 + 0.55 * woman)
@@ -50,13 +50,13 @@ def mouth(canvas: Canvas, who: Sitters) -> None:
             face.paint(inside, colour(0.20, 0.05, 0.06))
             laugh = who.level("expression", "laugh")
             teeth = np.minimum(face.cover(line - 0.001), face.cover(0.62 * gape * arch - line))
-            teeth = teeth * np.clip((0.93 - np.abs(across)) * 9, 0, 1) * laugh
+            teeth = teeth * clip((0.93 - np.abs(across)) * 9, 0, 1) * laugh
             worn = 1 - 0.22 * square - 0.05 * who.level("age", "old")
             face.paint(teeth, colour(0.97, 0.95, 0.91) * worn)
             tongue = bump(across, gap + 0.004, 0.6, 0.016) * inside
             face.paint(np.minimum(tongue * 1.2, 1) * 0.8 * (1 - teeth), colour(0.66, 0.27, 0.28))
         shut = 1 - who.level("expression", "laugh", "surprised")
-        seam = face.line(line, 0.0042) * np.clip((1.06 - np.abs(across)) * 8, 0, 1)
+        seam = face.line(line, 0.0042) * clip((1.06 - np.abs(across)) * 8, 0, 1)
         face.paint(seam * shut * 0.85, red * 0.36)
         for side in (-1.0, 1.0):
             corner = bump(across - side * 1.04, line, 0.16, 0.011)

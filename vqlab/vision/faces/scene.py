@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from .canvas import Canvas, Places, Plane, bump, mixed, reach, wave
+from .canvas import Canvas, Places, Plane, bump, clip, mixed, reach, wave
 from .sitters import Sitters
 
 SHADOW = np.array([0.8, 1.0, 1.02], np.float32)[:, None, None, None]  # shade on skin stays red
@@ -23,7 +23,7 @@ def background(canvas: Canvas, who: Sitters) -> None:
         slope, number = some.vary["slope"] - 0.5, np.rint(3.5 + 4 * some.vary["stripes"])
         x, y = canvas.x[rows], canvas.y[rows]
         turns = number * x + ((4 * number * slope) * y + some.vary["part"])
-        bright[rows] += 0.15 * np.clip(3 * wave(turns), -1, 1)
+        bright[rows] += 0.15 * clip(3 * wave(turns), -1, 1)
     np.multiply(who.ground, bright, out=canvas.image)
     rows = np.flatnonzero(who.table["background"] == "blurred")
     if len(rows):
@@ -40,7 +40,7 @@ def lamp(canvas: Canvas, who: Sitters, rows: Places, k: int) -> None:
     middle = np.stack([y, x])[..., 0, 0]
     with canvas.part(middle - size[:, 0, 0], middle + size[:, 0, 0], rows) as part:
         disc = bump(part.x - x, part.y - y, size, size)
-        share = np.clip(disc * 1.6, 0, 1) * (0.35 + 0.4 * draw[1])
+        share = clip(disc * 1.6, 0, 1) * (0.35 + 0.4 * draw[1])
         part.paint(share, mixed(who.ground, np.float32(1), 0.55))
 
 
@@ -58,17 +58,17 @@ def body(canvas: Canvas, who: Sitters) -> None:
             square = across * across
             light = 1 + 1.1 * who.light[0] * across - 0.5 * square
             if place is neck:
-                flare = np.clip(down - 0.25, 0, 1)
+                flare = clip(down - 0.25, 0, 1)
                 column = half + 1.3 * flare * flare - np.abs(across)
                 skin = part.cover(np.minimum(column, down - 0.1))  # begins behind the head
             else:
                 skin = part.cover(
                     (down - (0.325 - 0.012 * man)) * 0.85 - (0.81 - 0.21 * man) * square
                 )
-            shade = 0.80 * light + 0.175 * who.light[0] * np.clip(across / half, -1, 1) - 1
+            shade = 0.80 * light + 0.175 * who.light[0] * clip(across / half, -1, 1) - 1
             lean = 0.05 * who.light[0] - 0.03 * who.turn
             chin = reach(part.u + lean, part.v - 0.035, who.wide, who.high)
-            cast = 1 - 0.42 * np.clip((1.16 - chin) * 5, 0, 1)
+            cast = 1 - 0.42 * clip((1.16 - chin) * 5, 0, 1)
             lit = (1 + shade * SHADOW) * who.skin
             part.paint(skin, lit * cast)
             if place is shoulders:
@@ -86,10 +86,10 @@ def cloth(part: Canvas, who: Sitters, torso: Plane, half: Plane) -> None:
     edge = (reach(across + 0 * down, down - 0.29, half + 0.035, deep - 0.29) - 1) * 0.06
     edge = mixed((down - deep) * 0.6 + 0.81 * (side - 0.03), edge, sweater)
     share = np.minimum(torso, part.cover(edge))
-    fold = wave(across * 7 + 2 * down + who.vary["neck"]) * np.clip(side * 6 - 0.6, 0, 1)
+    fold = wave(across * 7 + 2 * down + who.vary["neck"]) * clip(side * 6 - 0.6, 0, 1)
     worn = 0.92 + (1.01 * who.light[0]) * across - 0.46 * across * across + 0.05 * fold
     # Clothes close to the chin lie in its shade, too.
-    worn = worn * (1 - np.clip(1.25 - reach(part.u, part.v - 0.05, who.wide, who.high), 0, 0.3))
+    worn = worn * (1 - clip(1.25 - reach(part.u, part.v - 0.05, who.wide, who.high), 0, 0.3))
     # What marks each kind darkens or lightens one colour, so that all is painted at once.
     worn *= 1 - (0.4 * jacket) * part.line(edge - 0.08, 0.006)
     worn *= 1 - (0.32 * shirt) * part.line(edge - 0.035, 0.005)

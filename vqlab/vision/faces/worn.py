@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from .canvas import Canvas, Plane, bump, mixed, reach, wave
+from .canvas import Canvas, Plane, bump, clip, mixed, reach, wave
 from .eyes import _colour as colour
 from .hair import GREY_SHADE, SKIN_SHADE
 from .head import ear
@@ -38,9 +38,9 @@ def lenses(band: Canvas, who: Sitters) -> None:
         lens = ring + square * (box - ring) + dark * (drop - ring)
         inside = band.cover(lens)
         band.paint(inside * (1 - dark) * 0.13, colour(0.85, 0.92, 1.0))
-        sheen = 0.10 + 0.16 * np.clip(0.3 - 12 * (band.v - v) + 4 * (band.u - u), 0, 1)
+        sheen = 0.10 + 0.16 * clip(0.3 - 12 * (band.v - v) + 4 * (band.u - u), 0, 1)
         band.paint(inside * dark * 0.96, colour(0.9, 0.95, 1.0) * sheen)
-        glint = np.clip(1 - np.abs((band.u - u) + 0.8 * (band.v - v) + 0.012) * 110, 0, 1)
+        glint = clip(1 - np.abs((band.u - u) + 0.8 * (band.v - v) + 0.012) * 110, 0, 1)
         band.paint(inside * glint * (0.22 + 0.1 * dark), colour(1.0, 1.0, 1.0))
         band.paint(band.line(lens, 0.0062), frame)
         inner.append(u - side * 0.060 * narrow)
@@ -96,7 +96,7 @@ def headgear(top: Canvas, who: Sitters) -> None:
     wide, high = who.wide + 0.05, who.high + 0.055
     worn = cap + brim
     bow = v + 0.5 * u * u
-    shade = np.clip(1 - np.abs(bow + 0.085) * 26, 0, 1) * top.cover(who.wide - np.abs(u))
+    shade = clip(1 - np.abs(bow + 0.085) * 26, 0, 1) * top.cover(who.wide - np.abs(u))
     top.shade(shade * worn, 0.34, SKIN_SHADE)
 
     light = 1.0 + 1.5 * who.light[0] * u + 0.5 * bump(u - 0.1 * who.light[0], v + 0.28, 0.2, 0.16)
@@ -118,5 +118,5 @@ def headgear(top: Canvas, who: Sitters) -> None:
     ribbon = felt * top.cover(0.062 - rise + 0.5 * u * u)
     top.paint(ribbon, mixed(who.hat * 0.35, np.float32(0.9), 0.0) + 0.02)
     plate = reach(u, v + 0.142 - 0.35 * u * u, 0.335, 0.036)
-    lit = light * (1.02 - 4 * np.clip(v + 0.142, -0.05, 0.05))
+    lit = light * (1.02 - 4 * clip(v + 0.142, -0.05, 0.05))
     top.paint(top.cover((1 - plate) * 0.04) * brim, np.minimum(who.hat * lit + 0.03, 1))
