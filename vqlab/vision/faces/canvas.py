@@ -95,7 +95,7 @@ class Canvas:
         windows[:-2][(here[0][:-2], *here[1:])] = part.image
 
     def around(
-        self, u: Plane | float, v: Plane | float, wide: float, high: float,
+        self, u: Plane | float, v: Plane | float, wide: Plane | float, high: Plane | float,
         faces: Places | slice = EACH,
     ) -> AbstractContextManager[Canvas]:  # fmt: skip
         """The smallest part that holds this one of each head: (u, v) with these half lengths."""

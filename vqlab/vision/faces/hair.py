@@ -24,11 +24,20 @@ def cropped(who: Sitters) -> Plane:
     return np.maximum(who.level("length", "short", "bald"), who.level("bun", "yes"))
 
 
+def thickness(who: Sitters) -> Plane:
+    """How far hair stands off the skull."""
+    curly, wavy = who.level("texture", "curly"), who.level("texture", "wavy")
+    thick = 0.018 + 0.018 * who.vary["hair"] + 0.032 * curly + 0.010 * wavy
+    tied = 0.6 * thick + 0.006 + 0.02 * curly * (1 - who.level("bun", "yes"))
+    return mixed(thick, tied, cropped(who))
+
+
 def region(canvas: Canvas, who: Sitters) -> AbstractContextManager[Canvas]:
-    """The part with all hair but a bun."""
-    low = float(ends(who).max()) + 0.03
-    wide = 0.32 if low < 0.2 else 0.40
-    return canvas.around(0.0, 0.5 * (low - 0.4), wide, 0.5 * (low + 0.4))
+    """The part with all hair but a bun: `spread` stays below 0 by a pixel's half outside of it."""
+    thick, curly = thickness(who), who.level("texture", "curly")
+    wide = who.wide + thick + (0.06 + 0.02 * curly) * (1 - cropped(who)) + 0.02 + 0.01 * curly
+    top, low = who.high + 1.15 * thick + 0.035 + 0.01 * curly, ends(who) + 0.03
+    return canvas.around(0.0, 0.5 * (low - top), wide, 0.5 * (low + top))
 
 
 def texture(canvas: Canvas, who: Sitters) -> Plane:
@@ -59,9 +68,7 @@ def spread(canvas: Canvas, who: Sitters) -> Plane:
     u, v = canvas.u, canvas.v
     curly, wavy = who.level("texture", "curly"), who.level("texture", "wavy")
     short = cropped(who)
-    thick = 0.018 + 0.018 * who.vary["hair"] + 0.032 * curly + 0.010 * wavy
-    tied = 0.6 * thick + 0.006 + 0.02 * curly * (1 - who.level("bun", "yes"))
-    thick = mixed(thick, tied, short)
+    thick = thickness(who)
     wide, high = who.wide + thick, who.high + thick * 1.15
     # Short hair thins out towards the ears.
     thin = wide - (short * thick) * clip(v * 6 + 0.84, 0, 1)

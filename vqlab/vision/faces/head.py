@@ -52,7 +52,7 @@ def ears(canvas: Canvas, who: Sitters) -> None:
 def skin(canvas: Canvas, who: Sitters) -> None:
     """Paints the head by Lambert's law on an ellipsoid with soft hills on it."""
     right, down, ahead = who.light
-    with canvas.around(0.0, 0.02, 0.27, 0.34) as head:
+    with canvas.around(0.0, 0.0, who.wide + 0.026, who.high + 0.018) as head:
         rho = outline(head, who)
         nz = np.sqrt(clip(1.06 - rho * rho, 0.03, 2))
         lit = head.u * (0.8 * right / who.wide)
