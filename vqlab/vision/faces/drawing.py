@@ -13,8 +13,9 @@ from .canvas import Canvas, Plane
 from .sitters import Sitters, sitters
 
 FINE = 64  # smaller pictures are means over blocks of one at least so large
-PIXELS = 64 * FINE * FINE  # drawn at once
-CACHED = 16 * FINE * FINE  # of them, some planes of which fit a processor's cache
+PIXELS = 128 * FINE * FINE  # drawn at once
+CACHED = 32 * FINE * FINE  # of them, some planes of which fit a processor's cache
+BUFFER = 1024  # numbers; NumPy copies a measure that often for planes smaller than its buffer
 
 
 def synthetic_faces(index: Index, resolution: int = 64, seed: int = 0) -> Tensor:
@@ -45,28 +46,35 @@ def synthetic_faces(index: Index, resolution: int = 64, seed: int = 0) -> Tensor
         raise ValueError(f"resolution must be 8 to 1024 pixels, got {resolution}")
     block = -(-FINE // int(resolution))
     side = int(resolution) * block
-    count = max(1, PIXELS // side**2)
     pictures = np.empty((len(row), 3, resolution, resolution), np.uint8)
     everyone = sitters(row, seed)
     # Alike ones together: what a batch has none of is not drawn, and its windows are small.
     order = np.lexsort((everyone.table["texture"], hair.ends(everyone)[:, 0, 0] > 0.1))
-    for begin in range(0, len(row), count):
-        rows = order[begin : begin + count]
-        pictures[rows] = _drawn(everyone.take(rows), side, block)
+    count = min(len(row), max(1, PIXELS // side**2))
+    planes = np.empty((5, count, side, side), np.float32)  # for one batch after another
+    before = np.setbufsize(BUFFER)
+    try:
+        for begin in range(0, len(row), count or 1):
+            rows = order[begin : begin + count]
+            pictures[rows] = _drawn(everyone.take(rows), planes[:, : len(rows)], block)
+    finally:
+        np.setbufsize(before)
     return torch.from_numpy(pictures)
 
 
-def _drawn(who: Sitters, side: int, block: int) -> NDArray[np.uint8]:
-    canvas = _empty(who, side)
+def _drawn(who: Sitters, planes: Plane, block: int) -> NDArray[np.uint8]:
+    canvas = _empty(who, planes)
     # What fills a picture is drawn on few at once, for the cache; small parts on many.
-    few = max(1, CACHED // side**2)
+    few = max(1, CACHED // planes.shape[-1] ** 2)
     pieces = [
         (canvas.take(faces), who.take(faces))
         for faces in (slice(begin, begin + few) for begin in range(0, len(who.size), few))
     ]
-    scene.background(canvas, who)
-    manes = [hair.behind(*piece) for piece in pieces]
-    scene.body(canvas, who)
+    manes = []
+    for piece in pieces:
+        scene.background(*piece)
+        manes.append(hair.behind(*piece))
+        scene.body(*piece)
     hair.bun(canvas, who)
     head.ears(canvas, who)
     worn.earrings(canvas, who)
@@ -92,13 +100,12 @@ def _drawn(who: Sitters, side: int, block: int) -> NDArray[np.uint8]:
     return np.clip(image, 0, 255, out=image).astype(np.uint8).swapaxes(0, 1)
 
 
-def _empty(who: Sitters, side: int) -> Canvas:
-    count = len(who.size)
+def _empty(who: Sitters, planes: Plane) -> Canvas:
+    count, side = planes.shape[1:3]
     grid = (np.arange(side, dtype=np.float32) + np.float32(0.5)) / np.float32(side)
     cosine = 1 / np.sqrt(1 + who.lean * who.lean)
     sine = who.lean * cosine
     across, down = grid - who.at[0], grid[:, None] - who.at[1]
-    planes = np.empty((5, count, side, side), np.float32)
     np.divide(across * cosine + down * sine, who.size, out=planes[3])
     np.divide(down * cosine - across * sine, who.size, out=planes[4])
     at, axes = (who.at[1], who.at[0]), (who.size * sine, who.size * cosine)
