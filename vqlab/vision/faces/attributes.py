@@ -87,13 +87,11 @@ def numbers(index: Index) -> NDArray[np.uint64]:
     return row.astype(np.uint64)
 
 
-def uniform(
-    row: NDArray[np.uint64], names: Sequence[str], seed: int = 0
-) -> NDArray[np.float64]:
-    """Numbers in [0, 1), (names, pictures), from a hash of seed, picture and name (splitmix64's)."""
-    begins = [(zlib.crc32(name.encode()) << 32) + operator.index(seed) % (1 << 32) for name in names]
-    begin = _mixed(np.array(begins, np.uint64))[:, None]
-    word = _mixed(begin + row * np.uint64(0x9E3779B97F4A7C15))
+def uniform(row: NDArray[np.uint64], names: Sequence[str], seed: int = 0) -> NDArray[np.float64]:
+    """Numbers in [0, 1), (names, pictures): a hash of seed, picture and name (splitmix64's)."""
+    key = operator.index(seed) % (1 << 32)
+    begin = np.array([(zlib.crc32(name.encode()) << 32) + key for name in names], np.uint64)
+    word = _mixed(_mixed(begin)[:, None] + row * np.uint64(0x9E3779B97F4A7C15))
     return (word >> np.uint64(11)).astype(np.float64) * 2.0**-53
 
 

@@ -157,11 +157,9 @@ def _windows(planes: Plane, size: Places) -> Plane:
     return as_strided(planes, shape, (*planes.strides, *planes.strides[2:]))
 
 
-def clip(
-    plane: Plane, low: Plane | float, high: Plane | float, out: Plane | None = None
-) -> Plane:
+def clip(plane: Plane, low: Plane | float, high: Plane | float, out: Plane | None = None) -> Plane:
     """`np.clip` without its detours, which take as long as the pixels of a small part."""
-    return plane.clip(low, high, out)  # type: ignore[no-any-return]
+    return plane.clip(low, high, out)
 
 
 def reach(u: Plane, v: Plane, wide: Plane | float, high: Plane | float) -> Plane:

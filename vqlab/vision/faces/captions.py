@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import numpy as np
-
 from .attributes import Index, attributes, numbers, uniform
 
 Words = dict[str, tuple[str, ...]]

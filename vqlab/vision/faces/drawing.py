@@ -70,9 +70,11 @@ def _drawn(who: Sitters, planes: Plane, block: int) -> NDArray[np.uint8]:
         (canvas.take(faces), who.take(faces))
         for faces in (slice(begin, begin + few) for begin in range(0, len(who.size), few))
     ]
-    manes = []
     for piece in pieces:
         scene.background(*piece)
+    scene.lamps(canvas, who)
+    manes = []
+    for piece in pieces:
         manes.append(hair.behind(*piece))
         scene.body(*piece)
     hair.bun(canvas, who)

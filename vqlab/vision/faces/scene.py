@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from .canvas import Canvas, Places, Plane, bump, clip, mixed, reach, wave
+from .canvas import Canvas, Plane, bump, clip, mixed, reach, wave
 from .sitters import Sitters
 
 SHADOW = np.array([0.8, 1.0, 1.02], np.float32)[:, None, None, None]  # shade on skin stays red
@@ -12,7 +12,7 @@ LINEN = np.array([0.9, 0.9, 0.92], np.float32)[:, None, None, None]
 
 
 def background(canvas: Canvas, who: Sitters) -> None:
-    """A wall, a gradient, lights out of focus or stripes."""
+    """A wall, a gradient or stripes."""
     slope = who.vary["slope"] - 0.5
     fall = 0.12 + 0.62 * who.level("background", "graded")
     across = (0.16 * who.light[0] - 2 * slope * fall) * (canvas.x - 0.5)
@@ -25,23 +25,23 @@ def background(canvas: Canvas, who: Sitters) -> None:
         turns = number * x + ((4 * number * slope) * y + some.vary["part"])
         bright[rows] += 0.15 * clip(3 * wave(turns), -1, 1)
     np.multiply(who.ground, bright, out=canvas.image)
-    rows = np.flatnonzero(who.table["background"] == "blurred")
-    if len(rows):
-        some = who.take(rows)
-        for k in range(6):
-            lamp(canvas, some, rows, k)
 
 
-def lamp(canvas: Canvas, who: Sitters, rows: Places, k: int) -> None:
-    """One of six lights out of focus, three on each side."""
-    draw = [who.vary[f"spot {(k + shift) % 6}"] for shift in range(4)]
-    left, top = (0.64 if k % 2 else 0.0), 0.02 + 0.15 * k
-    x, y, size = left + 0.03 + 0.3 * draw[0], top + 0.2 * draw[2], 0.1 + 0.13 * draw[3]
-    middle = np.stack([y, x])[..., 0, 0]
-    with canvas.part(middle - size[:, 0, 0], middle + size[:, 0, 0], rows) as part:
-        disc = bump(part.x - x, part.y - y, size, size)
-        share = clip(disc * 1.6, 0, 1) * (0.35 + 0.4 * draw[1])
-        part.paint(share, mixed(who.ground, np.float32(1), 0.55))
+def lamps(canvas: Canvas, everyone: Sitters) -> None:
+    """Six lights out of focus, three on each side."""
+    rows = np.flatnonzero(everyone.table["background"] == "blurred")
+    if not len(rows):
+        return
+    who = everyone.take(rows)
+    colour = mixed(who.ground, np.float32(1), 0.55)
+    for k in range(6):
+        draw = [who.vary[f"spot {(k + shift) % 6}"] for shift in range(4)]
+        left, top = (0.64 if k % 2 else 0.0), 0.02 + 0.15 * k
+        x, y, size = left + 0.03 + 0.3 * draw[0], top + 0.2 * draw[2], 0.1 + 0.13 * draw[3]
+        middle = np.stack([y, x])[..., 0, 0]
+        with canvas.part(middle - size[:, 0, 0], middle + size[:, 0, 0], rows) as part:
+            disc = bump(part.x - x, part.y - y, size, size)
+            part.paint(clip(disc * 1.6, 0, 1) * (0.35 + 0.4 * draw[1]), colour)
 
 
 def body(canvas: Canvas, who: Sitters) -> None:

@@ -98,7 +98,7 @@ class Sitters:
     def take(self, rows: Places | slice) -> Sitters:
         """Some of the faces."""
 
-        some = {
+        some: dict[str, Any] = {
             name: tuple(part[rows] for part in value)
             if isinstance(value, tuple)
             else value[..., rows, :, :]

@@ -24,9 +24,7 @@ def glasses(canvas: Canvas, everyone: Sitters) -> None:
 def lenses(band: Canvas, who: Sitters) -> None:
     """Two of them, their arms and the bridge."""
     square, dark = who.level("glasses", "square"), who.level("glasses", "dark")
-    frame = np.where(
-        who.vary["frame"] < 0.6, colour(0.07, 0.06, 0.07), colour(0.36, 0.21, 0.10)
-    )
+    frame = np.where(who.vary["frame"] < 0.6, colour(0.07, 0.06, 0.07), colour(0.36, 0.21, 0.10))
     inner, outer = [], []
     for side in (-1.0, 1.0):
         u, v, narrow = who.spot(side * 0.088, -0.002, 0.01)
