@@ -25,7 +25,7 @@ def eyes(canvas: Canvas, who: Sitters) -> None:
     gaze = 0.010 * (who.vary["gaze"] - 0.5) + 0.012 * who.turn
     for side in (-1.0, 1.0):
         u, v, narrow = who.spot(side * (0.083 + 0.006 * who.vary["eye gap"]), -0.008)
-        with canvas.around(u, v - 0.004, 0.064, 0.042) as part:
+        with canvas.around(u, v - 0.004, 0.078, 0.042) as part:
             across = (part.u - u) / (half * narrow)
             along = part.v - v + 0.006 * side * across  # the outer corner lies higher
             arch = 1 - across * across

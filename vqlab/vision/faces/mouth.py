@@ -22,7 +22,7 @@ def mouth(canvas: Canvas, who: Sitters) -> None:
     full = full * who.by("expression", {"laugh": 0.8, "smile": 0.88}, 1.0)
     u, v, narrow = who.spot(0.0, 0.152)
     v = v - who.by("expression", {"laugh": 0.004, "surprised": 0.006})
-    with canvas.around(u, v + 0.014, 0.12, 0.075) as face:
+    with canvas.around(u, v + 0.020, 0.12, 0.086) as face:
         across = (face.u - u) / (half * narrow)
         square = across * across
         arch = clip(1 - square, 0, 1)
