@@ -167,7 +167,8 @@ def reach(u: Plane, v: Plane, wide: Plane | float, high: Plane | float) -> Plane
     across, along = u / wide, v / high
     across *= across
     along *= along
-    return np.sqrt(across + along)
+    across += along
+    return np.sqrt(across, out=across)
 
 
 def bump(u: Plane, v: Plane, wide: Plane | float, high: Plane | float) -> Plane:
@@ -197,8 +198,9 @@ def relief(
 
 def wave(turns: Plane) -> Plane:
     """Between -1 and 1 with period 1: a sine drawn with two parabolas."""
-    part = turns - np.rint(turns)
-    fold = np.abs(part)
+    fold = np.rint(turns)
+    part = turns - fold
+    np.abs(part, out=fold)
     fold *= -16
     fold += 8
     fold *= part

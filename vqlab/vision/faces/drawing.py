@@ -9,7 +9,7 @@ from torch import Tensor
 
 from . import beards, eyes, hair, head, mouth, scene, worn
 from .attributes import Index, numbers
-from .canvas import Canvas, Plane
+from .canvas import Canvas, Plane, clip
 from .sitters import Sitters, sitters
 
 FINE = 64  # smaller pictures are means over blocks of one at least so large
@@ -93,13 +93,7 @@ def _drawn(who: Sitters, planes: Plane, block: int) -> NDArray[np.uint8]:
     for piece, mane in zip(pieces, manes, strict=True):
         hair.before(*piece, *mane)
     worn.hats(canvas, who)
-    image = canvas.image
-    image *= who.tint
-    if block > 1:
-        image = _pooled(image, block)
-    image *= 255
-    image += 0.5
-    return np.clip(image, 0, 255, out=image).astype(np.uint8).swapaxes(0, 1)
+    return np.concatenate([_levels(part.image, some.tint, block) for part, some in pieces])
 
 
 def _empty(who: Sitters, planes: Plane) -> Canvas:
@@ -113,6 +107,16 @@ def _empty(who: Sitters, planes: Plane) -> Canvas:
     at, axes = (who.at[1], who.at[0]), (who.size * sine, who.size * cosine)
     pose = np.array([at, axes, (axes[1], -axes[0])])
     return Canvas(planes, who.size * np.float32(side), pose, grid, np.zeros((2, count), np.intp))
+
+
+def _levels(image: Plane, tint: Plane, block: int) -> NDArray[np.uint8]:
+    """The light's colour over all, and 256 levels; (N, 3, H, W)."""
+    image *= tint
+    if block > 1:
+        image = _pooled(image, block)
+    image *= 255
+    image += 0.5
+    return clip(image, 0, 255, out=image).astype(np.uint8).swapaxes(0, 1)
 
 
 def _pooled(image: Plane, block: int) -> Plane:

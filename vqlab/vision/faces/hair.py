@@ -153,7 +153,9 @@ def before(canvas: Canvas, who: Sitters, edge: Plane, tone: Plane) -> None:
         cast *= clip(0.25 - mane.v * 3, 0, 1)
         cast *= over
         mane.shade(cast, 0.26, SKIN_SHADE)
-        near = clip(bare * -28 + 0.45, 0, 1)
+        near = bare * -28
+        near += 0.45
+        clip(near, 0, 1, out=near)
         near *= 0.28
         near += 0.72
         near *= tone
