@@ -49,7 +49,8 @@ def synthetic_faces(index: Index, resolution: int = 64, seed: int = 0) -> Tensor
     pictures = np.empty((len(row), 3, resolution, resolution), np.uint8)
     everyone = sitters(row, seed)
     # Alike ones together: what a batch has none of is not drawn, and its windows are small.
-    order = np.lexsort((everyone.table["texture"], hair.ends(everyone)[:, 0, 0] > 0.1))
+    size, texture = everyone.size[:, 0, 0], everyone.table["texture"]
+    order = np.lexsort((size, texture, hair.ends(everyone)[:, 0, 0] > 0.1))
     count = min(len(row), max(1, PIXELS // side**2))
     planes = np.empty((5, count, side, side), np.float32)  # for one batch after another
     before = np.setbufsize(BUFFER)

@@ -36,14 +36,17 @@ def ear(who: Sitters, side: float) -> Plane:
     return side * (who.wide + 0.012 - 0.07 * clip(side * who.turn, 0, 1))
 
 
-def ears(canvas: Canvas, who: Sitters) -> None:
-    """At the height of eyes and nose, behind the head's edge."""
+def ears(canvas: Canvas, everyone: Sitters) -> None:
+    """At the height of eyes and nose, behind the head's edge, where long hair covers none."""
+    rows = np.flatnonzero(cropped(everyone))
+    if not len(rows):
+        return
+    who = everyone.take(rows)
     for side in (-1.0, 1.0):
         u = ear(who, side)
         lit = np.float32(0.86) + 0.25 * side * who.light[0]
-        with canvas.around(u, 0.015, 0.03, 0.06) as strip:
-            # Long hair covers them.
-            shape = strip.ellipse(u, 0.015, 0.027, 0.056) * cropped(who)
+        with canvas.around(u, 0.015, 0.03, 0.06, rows) as strip:
+            shape = strip.ellipse(u, 0.015, 0.027, 0.056)
             strip.paint(shape, who.skin * (1 - (1 - lit) * SHADOW))
             inner = strip.ellipse(u - side * 0.003, 0.012, 0.014, 0.036)
             strip.shade(shape * inner, 0.28, SHADOW)

@@ -57,11 +57,12 @@ def _square(plane: Plane) -> Plane:
     return plane * plane
 
 
-def earrings(canvas: Canvas, who: Sitters) -> None:
+def earrings(canvas: Canvas, everyone: Sitters) -> None:
     """A drop below each ear that is in sight."""
-    worn = who.level("earrings", "golden", "silver")
-    if not worn.any():
+    rows = np.flatnonzero(everyone.table["earrings"] != "none")
+    if not len(rows):
         return
+    who = everyone.take(rows)
     metal = np.where(
         who.level("earrings", "golden") > 0,
         colour(0.93, 0.70, 0.18),
@@ -69,12 +70,12 @@ def earrings(canvas: Canvas, who: Sitters) -> None:
     )
     for side in (-1.0, 1.0):
         u = ear(who, side)
-        with canvas.around(u, 0.092, 0.02, 0.025) as strip:
+        with canvas.around(u, 0.092, 0.02, 0.025, rows) as strip:
             drop = reach(strip.u - u, strip.v - 0.092, 0.0165, 0.021)
             lit = 1.15 - 0.5 * drop * drop
-            strip.paint(strip.cover((1 - drop) * 0.018) * worn, np.minimum(metal * lit, 1))
+            strip.paint(strip.cover((1 - drop) * 0.018), np.minimum(metal * lit, 1))
             spark = strip.ellipse(u - 0.004, 0.085, 0.005, 0.006)
-            strip.paint(spark * worn, colour(1.0, 1.0, 0.96))
+            strip.paint(spark, colour(1.0, 1.0, 0.96))
 
 
 def hats(canvas: Canvas, everyone: Sitters) -> None:
