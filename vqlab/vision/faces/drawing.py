@@ -103,8 +103,9 @@ def _empty(who: Sitters, planes: Plane) -> Canvas:
     cosine = 1 / np.sqrt(1 + who.lean * who.lean)
     sine = who.lean * cosine
     across, down = grid - who.at[0], grid[:, None] - who.at[1]
-    np.divide(across * cosine + down * sine, who.size, out=planes[3])
-    np.divide(down * cosine - across * sine, who.size, out=planes[4])
+    np.add(across * cosine, down * sine, out=planes[3])
+    np.subtract(down * cosine, across * sine, out=planes[4])
+    planes[3:] /= who.size
     at, axes = (who.at[1], who.at[0]), (who.size * sine, who.size * cosine)
     pose = np.array([at, axes, (axes[1], -axes[0])])
     return Canvas(planes, who.size * np.float32(side), pose, grid, np.zeros((2, count), np.intp))
