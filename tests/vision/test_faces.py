@@ -34,6 +34,11 @@ def test_a_face_has_the_same_bits_in_every_batch(resolution):
     assert torch.equal(synthetic_faces(np.arange(89, -1, -1), resolution), together.flip(0))
 
 
+def whole(self, low, high):
+    """In `Canvas.window`'s place: all of the picture."""
+    return np.zeros_like(low, np.intp), np.array(self.planes.shape[2:])
+
+
 def test_windows_only_save_time(first, monkeypatch):
     """Drawn on the whole picture instead of in windows, every bit is the same.
 
@@ -41,12 +46,23 @@ def test_windows_only_save_time(first, monkeypatch):
     """
     alone = torch.cat([synthetic_faces(k) for k in range(150)])
     assert torch.equal(alone, first[:150])
-
-    def whole(self, top, bottom, left, right):
-        return self
-
     monkeypatch.setattr(canvas.Canvas, "window", whole)
     assert torch.equal(synthetic_faces(slice(0, 300)), first)
+
+
+def test_windows_hold_all_at_high_resolution(monkeypatch):
+    """Where their margin of a pixel is least: long lashes, open mouths with full lips, hats."""
+    faces = [(27, 14), (34, 14), (57, 14), (71, 14), (94, 14), (204, 21), (416, 0)]
+    small = [synthetic_faces(index, 256, seed) for index, seed in faces]
+    monkeypatch.setattr(canvas.Canvas, "window", whole)
+    for picture, (index, seed) in zip(small, faces, strict=True):
+        assert torch.equal(synthetic_faces(index, 256, seed), picture), (index, seed)
+
+
+def test_numpy_is_left_as_it_was():
+    before = np.getbufsize()
+    synthetic_faces(0)
+    assert np.getbufsize() == before != drawing.BUFFER
 
 
 def test_another_seed_gives_other_people(first):
@@ -145,7 +161,8 @@ def _drawn(row, levels):
     who = drawing.sitters(row.astype(np.uint64), 0)
     for name, level in levels.items():
         who.table[name] = np.full(len(row), level)
-    return torch.from_numpy(drawing._drawn(who, 64, 1))
+    planes = np.empty((5, len(row), 64, 64), np.float32)
+    return torch.from_numpy(drawing._drawn(who, planes, 1))
 
 
 @pytest.mark.parametrize("resolution", [7, 1025, 0, -64])

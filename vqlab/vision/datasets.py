@@ -74,7 +74,7 @@ def drawn_faces(
     on them is one of CelebA-HQ.
 
     Args:
-        count: number of faces, 2 or more; 2,000 take about two seconds.
+        count: number of faces, 2 or more; 2,000 take about a second.
         resolution: height and width in pixels, 8 to 1024.
         test_share: share of the faces held out, in (0, 1).
         seed: of the split; faces come in the order it draws, and are the same for every seed.

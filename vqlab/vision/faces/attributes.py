@@ -87,10 +87,11 @@ def numbers(index: Index) -> NDArray[np.uint64]:
     return row.astype(np.uint64)
 
 
-def uniform(row: NDArray[np.uint64], name: str, seed: int = 0) -> NDArray[np.float64]:
-    """A number in [0, 1) for each picture, from a hash of seed, picture and name (splitmix64's)."""
-    begin = np.uint64((zlib.crc32(name.encode()) << 32) + (operator.index(seed) % (1 << 32)))
-    word = _mixed(_mixed(np.full(len(row), begin)) + row * np.uint64(0x9E3779B97F4A7C15))
+def uniform(row: NDArray[np.uint64], names: Sequence[str], seed: int = 0) -> NDArray[np.float64]:
+    """Numbers in [0, 1), (names, pictures): a hash of seed, picture and name (splitmix64's)."""
+    key = operator.index(seed) % (1 << 32)
+    begin = np.array([(zlib.crc32(name.encode()) << 32) + key for name in names], np.uint64)
+    word = _mixed(_mixed(begin)[:, None] + row * np.uint64(0x9E3779B97F4A7C15))
     return (word >> np.uint64(11)).astype(np.float64) * 2.0**-53
 
 
@@ -118,7 +119,8 @@ def attributes(index: Index, seed: int = 0) -> dict[str, NDArray[np.str_]]:
     row = numbers(index)
     if not 0 <= operator.index(seed) < 1 << 32:
         raise ValueError(f"seed must be a whole number from 0 to 2**32 - 1, got {seed}")
-    table = {name: _level(uniform(row, name, seed), LEVELS[name]) for name in LEVELS}
+    draws = uniform(row, [*LEVELS, "again"], seed)
+    table = {name: _level(draw, LEVELS[name]) for name, draw in zip(LEVELS, draws, strict=False)}
     woman, old = table["kind"] == "woman", table["age"] == "old"
 
     def set_where(name: str, where: NDArray[np.bool_], level: str) -> None:
@@ -127,7 +129,7 @@ def attributes(index: Index, seed: int = 0) -> dict[str, NDArray[np.str_]]:
     set_where("beard", woman, "none")
     set_where("earrings", ~woman, "none")
     set_where("lips", ~woman & (table["lips"] == "painted"), "medium")
-    chance = uniform(row, "again", seed)
+    chance = draws[-1]
     set_where("length", woman & (table["length"] == "bald"), "long")
     set_where("length", ~woman & (table["length"] == "long") & (chance < 0.72), "short")
     set_where("length", ~woman & (table["length"] == "medium") & (chance > 0.85), "bald")

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import numpy as np
-
 from .attributes import Index, attributes, numbers, uniform
 
 Words = dict[str, tuple[str, ...]]
@@ -87,7 +85,7 @@ def captions(index: Index, seed: int = 0) -> list[str]:
     Source: ours.
     """
     row, table = numbers(index), attributes(index, seed)
-    draws = np.stack([uniform(row, f"caption {k}", seed) for k in range(64)], axis=1)
+    draws = uniform(row, [f"caption {k}" for k in range(64)], seed).T
     names = list(table)
     faces = zip(*(table[name].tolist() for name in names), strict=True)
     return [

@@ -9,12 +9,13 @@ from torch import Tensor
 
 from . import beards, eyes, hair, head, mouth, scene, worn
 from .attributes import Index, numbers
-from .canvas import Canvas, Plane
+from .canvas import Canvas, Plane, clip
 from .sitters import Sitters, sitters
 
 FINE = 64  # smaller pictures are means over blocks of one at least so large
-PIXELS = 64 * FINE * FINE  # drawn at once
-CACHED = 16 * FINE * FINE  # of them, some planes of which fit a processor's cache
+PIXELS = 128 * FINE * FINE  # drawn at once
+CACHED = 32 * FINE * FINE  # of them, some planes of which fit a processor's cache
+BUFFER = 1024  # numbers; NumPy copies a measure that often for planes smaller than its buffer
 
 
 def synthetic_faces(index: Index, resolution: int = 64, seed: int = 0) -> Tensor:
@@ -45,70 +46,79 @@ def synthetic_faces(index: Index, resolution: int = 64, seed: int = 0) -> Tensor
         raise ValueError(f"resolution must be 8 to 1024 pixels, got {resolution}")
     block = -(-FINE // int(resolution))
     side = int(resolution) * block
-    count = max(1, PIXELS // side**2)
     pictures = np.empty((len(row), 3, resolution, resolution), np.uint8)
     everyone = sitters(row, seed)
-    # Alike ones together: what a batch has none of is not drawn, and its windows are narrow.
-    long, texture = hair.ends(everyone)[:, 0, 0] > 0.1, everyone.table["texture"]
-    order = np.lexsort((everyone.turn[:, 0, 0], texture, long))
-    for begin in range(0, len(row), count):
-        rows = order[begin : begin + count]
-        pictures[rows] = _drawn(everyone.take(rows), side, block)
+    # Alike ones together: what a batch has none of is not drawn, and its windows are small.
+    size, texture = everyone.size[:, 0, 0], everyone.table["texture"]
+    order = np.lexsort((size, texture, hair.ends(everyone)[:, 0, 0] > 0.1))
+    count = min(len(row), max(1, PIXELS // side**2))
+    planes = np.empty((5, count, side, side), np.float32)  # for one batch after another
+    before = np.setbufsize(BUFFER)
+    try:
+        for begin in range(0, len(row), count or 1):
+            rows = order[begin : begin + count]
+            pictures[rows] = _drawn(everyone.take(rows), planes[:, : len(rows)], block)
+    finally:
+        np.setbufsize(before)
     return torch.from_numpy(pictures)
 
 
-def _drawn(who: Sitters, side: int, block: int) -> NDArray[np.uint8]:
-    canvas = _empty(who, side)
-    # What fills a picture is drawn on few at once, for the cache; small windows on many.
-    few = max(1, CACHED // side**2)
-    slices = [slice(begin, begin + few) for begin in range(0, len(who.size), few)]
+def _drawn(who: Sitters, planes: Plane, block: int) -> NDArray[np.uint8]:
+    canvas = _empty(who, planes)
+    # What fills a picture is drawn on few at once, for the cache; small parts on many.
+    few = max(1, CACHED // planes.shape[-1] ** 2)
+    pieces = [
+        (canvas.take(faces), who.take(faces))
+        for faces in (slice(begin, begin + few) for begin in range(0, len(who.size), few))
+    ]
+    for piece in pieces:
+        scene.background(*piece)
+    scene.lamps(canvas, who)
     manes = []
-    for rows in slices:
-        part, some = canvas.take(rows), who.take(rows)
-        scene.background(part, some)
-        mane = hair.region(part, some)
-        edge, tone = hair.spread(mane, some), hair.texture(mane, some)
-        hair.behind(mane, some, edge, tone)
-        manes.append((mane, some, edge, tone))
-        scene.body(part, some)
+    for piece in pieces:
+        manes.append(hair.behind(*piece))
+        scene.body(*piece)
     hair.bun(canvas, who)
     head.ears(canvas, who)
     worn.earrings(canvas, who)
-    skull = canvas.around(0.0, 0.02, 0.27, 0.34)
-    rho = head.outline(skull, who)
-    head.skin(skull, who, rho)
+    for piece in pieces:
+        head.skin(*piece)
     head.cheeks(canvas, who)
     head.lines(canvas, who)
     head.nose(canvas, who)
-    beards.beard(skull, who, rho)
+    beards.beard(canvas, who)
     mouth.mouth(canvas, who)
     eyes.eyes(canvas, who)
     eyes.brows(canvas, who)
     worn.glasses(canvas, who)
-    for mane, some, edge, tone in manes:
-        hair.before(mane, some, edge, tone)
+    for piece, mane in zip(pieces, manes, strict=True):
+        hair.before(*piece, *mane)
     worn.hats(canvas, who)
-    image = canvas.image
-    image *= who.tint
+    return np.concatenate([_levels(part.image, some.tint, block) for part, some in pieces])
+
+
+def _empty(who: Sitters, planes: Plane) -> Canvas:
+    count, side = planes.shape[1:3]
+    grid = (np.arange(side, dtype=np.float32) + np.float32(0.5)) / np.float32(side)
+    cosine = 1 / np.sqrt(1 + who.lean * who.lean)
+    sine = who.lean * cosine
+    across, down = grid - who.at[0], grid[:, None] - who.at[1]
+    np.add(across * cosine, down * sine, out=planes[3])
+    np.subtract(down * cosine, across * sine, out=planes[4])
+    planes[3:] /= who.size
+    at, axes = (who.at[1], who.at[0]), (who.size * sine, who.size * cosine)
+    pose = np.array([at, axes, (axes[1], -axes[0])])
+    return Canvas(planes, who.size * np.float32(side), pose, grid, np.zeros((2, count), np.intp))
+
+
+def _levels(image: Plane, tint: Plane, block: int) -> NDArray[np.uint8]:
+    """The light's colour over all, and 256 levels; (N, 3, H, W)."""
+    image *= tint
     if block > 1:
         image = _pooled(image, block)
     image *= 255
     image += 0.5
-    return np.clip(image, 0, 255, out=image).astype(np.uint8)
-
-
-def _empty(who: Sitters, side: int) -> Canvas:
-    count = len(who.size)
-    middle = (np.arange(side, dtype=np.float32) + np.float32(0.5)) / np.float32(side)
-    x, y = middle[None, None, :], middle[None, :, None]
-    cosine = 1 / np.sqrt(1 + who.lean * who.lean)
-    sine = who.lean * cosine
-    across, down = x - who.at[0], y - who.at[1]
-    u = (across * cosine + down * sine) / who.size
-    v = (down * cosine - across * sine) / who.size
-    image = np.empty((count, 3, side, side), np.float32)
-    pose = (*who.at, who.size, cosine, sine)
-    return Canvas(image, u, v, x, y, who.size * np.float32(side), pose, side)
+    return clip(image, 0, 255, out=image).astype(np.uint8).swapaxes(0, 1)
 
 
 def _pooled(image: Plane, block: int) -> Plane:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager
+
 import numpy as np
 
-from .canvas import Canvas, Plane, bump, mixed, reach, wave
+from .canvas import Canvas, Plane, bump, clip, mixed, reach, wave
 from .sitters import Sitters
 
-SKIN_SHADE = np.array([0.85, 1.0, 1.0], np.float32)[None, :, None, None]
-GREY_SHADE = np.ones((1, 3, 1, 1), np.float32)
+SKIN_SHADE = np.array([0.85, 1.0, 1.0], np.float32)[:, None, None, None]
+GREY_SHADE = np.ones((1, 1, 1, 1), np.float32)
 
 
 def ends(who: Sitters) -> Plane:
@@ -22,11 +24,20 @@ def cropped(who: Sitters) -> Plane:
     return np.maximum(who.level("length", "short", "bald"), who.level("bun", "yes"))
 
 
-def region(canvas: Canvas, who: Sitters) -> Canvas:
-    """The window with all hair but a bun."""
-    low = float(ends(who).max()) + 0.03
-    wide = 0.32 if low < 0.2 else 0.40
-    return canvas.around(0.0, 0.5 * (low - 0.4), wide, 0.5 * (low + 0.4))
+def thickness(who: Sitters) -> Plane:
+    """How far hair stands off the skull."""
+    curly, wavy = who.level("texture", "curly"), who.level("texture", "wavy")
+    thick = 0.018 + 0.018 * who.vary["hair"] + 0.032 * curly + 0.010 * wavy
+    tied = 0.6 * thick + 0.006 + 0.02 * curly * (1 - who.level("bun", "yes"))
+    return mixed(thick, tied, cropped(who))
+
+
+def region(canvas: Canvas, who: Sitters) -> AbstractContextManager[Canvas]:
+    """The part with all hair but a bun: `spread` stays below 0 by a pixel's half outside of it."""
+    thick, curly = thickness(who), who.level("texture", "curly")
+    wide = who.wide + thick + (0.06 + 0.02 * curly) * (1 - cropped(who)) + 0.02 + 0.01 * curly
+    top, low = who.high + 1.15 * thick + 0.035 + 0.01 * curly, ends(who) + 0.03
+    return canvas.around(0.0, 0.5 * (low - top), wide, 0.5 * (low + top))
 
 
 def texture(canvas: Canvas, who: Sitters) -> Plane:
@@ -57,19 +68,17 @@ def spread(canvas: Canvas, who: Sitters) -> Plane:
     u, v = canvas.u, canvas.v
     curly, wavy = who.level("texture", "curly"), who.level("texture", "wavy")
     short = cropped(who)
-    thick = 0.018 + 0.018 * who.vary["hair"] + 0.032 * curly + 0.010 * wavy
-    tied = 0.6 * thick + 0.006 + 0.02 * curly * (1 - who.level("bun", "yes"))
-    thick = mixed(thick, tied, short)
+    thick = thickness(who)
     wide, high = who.wide + thick, who.high + thick * 1.15
     # Short hair thins out towards the ears.
-    thin = wide - (short * thick) * np.clip(v * 6 + 0.84, 0, 1)
+    thin = wide - (short * thick) * clip(v * 6 + 0.84, 0, 1)
     edge = (1 - reach(u, v + 0.006, thin, high)) * wide
     if not short.all():
         away = np.abs(u) - (0.03 * (1 - curly)) * wave(v * 1.6 + 0.1)
         out = wide - away
-        out += (0.03 + 0.05 * curly) * np.clip(v * 3, 0, 1)
+        out += (0.03 + 0.05 * curly) * clip(v * 3, 0, 1)
         np.minimum(out, v + 0.02, out=out)
-        np.minimum(out, ends(who) - v - 0.3 * np.clip(away - 0.1, 0, 1), out=out)
+        np.minimum(out, ends(who) - v - 0.3 * clip(away - 0.1, 0, 1), out=out)
         out -= short  # none there: far outside
         np.maximum(edge, out, out=edge)
     if wavy.any():
@@ -79,21 +88,18 @@ def spread(canvas: Canvas, who: Sitters) -> Plane:
         edge += (0.008 * curly) * rough
     np.minimum(edge, ends(who) + 0.02 - v, out=edge)
     if (who.table["hat"] != "none").any():  # pressed flat under it
-        edge -= who.level("hat", "cap", "brim") * np.clip(-0.3 - 2 * v, 0, 0.2)
+        edge -= who.level("hat", "cap", "brim") * clip(-0.3 - 2 * v, 0, 0.2)
     edge -= who.level("length", "bald")
     return edge
 
 
-def behind(canvas: Canvas, who: Sitters, edge: Plane, tone: Plane) -> None:
-    """What the head, the neck and the shoulders hide."""
+def behind(canvas: Canvas, who: Sitters) -> tuple[Plane, Plane]:
+    """What the head, the neck and the shoulders hide; returns edge and tone of all the hair."""
     low = np.where(cropped(who) > 0, 0.015, 1.0).astype(np.float32)
-    share = canvas.cover(np.minimum(edge, low - canvas.v))
-    shade = 0.68 * tone
-    for channel in range(3):
-        step = shade * who.hair[:, channel]
-        step -= canvas.image[:, channel]
-        step *= share
-        canvas.image[:, channel] += step
+    with region(canvas, who) as mane:
+        edge, tone = spread(mane, who), texture(mane, who)
+        mane.paint(mane.cover(np.minimum(edge, low - mane.v)), 0.68 * tone * who.hair)
+    return edge, tone
 
 
 def bun(canvas: Canvas, who: Sitters) -> None:
@@ -101,14 +107,13 @@ def bun(canvas: Canvas, who: Sitters) -> None:
     rows = np.flatnonzero(who.table["bun"] == "yes")
     if not len(rows):
         return
-    window = canvas.around(0.0, -0.32, 0.1, 0.13)
-    top, some = window.take(rows), who.take(rows)
+    some = who.take(rows)
     v = -some.high - 0.055
-    ball = reach(top.u - 0.012 * some.turn, top.v - v, 0.082, 0.070)
-    swirl = wave(2.3 * ball + 3 * top.u) * 0.16
-    lit = 1.0 - 0.55 * ball * ball + 0.9 * some.light[0] * top.u - 1.5 * (top.v - v)
-    top.paint(top.cover((1 - ball) * 0.07), some.hair * (lit + swirl)[:, None])
-    window.image[rows] = top.image
+    with canvas.around(0.0, -0.32, 0.1, 0.13, rows) as top:
+        ball = reach(top.u - 0.012 * some.turn, top.v - v, 0.082, 0.070)
+        swirl = wave(2.3 * ball + 3 * top.u) * 0.16
+        lit = 1.0 - 0.55 * ball * ball + 0.9 * some.light[0] * top.u - 1.5 * (top.v - v)
+        top.paint(top.cover((1 - ball) * 0.07), some.hair * (lit + swirl))
 
 
 def hairline(canvas: Canvas, who: Sitters) -> Plane:
@@ -126,7 +131,7 @@ def hairline(canvas: Canvas, who: Sitters) -> Plane:
         line -= (0.34 * parted) * np.abs(a - 0.09 * (who.vary["part"] - 0.5))
     line += (0.010 * who.level("texture", "curly") + 0.004) * wave(u * 14 + who.vary["strand"])
     wide = (0.865 + 0.085 * short) * who.wide
-    low = np.clip(v - 0.05, -1, 0)  # below it, locks hang straight down
+    low = clip(v - 0.05, -1, 0)  # below it, locks hang straight down
     temples = (1 - reach(a, low, wide, 0.30)) * wide
     if not short.all():
         temples += (0.006 * (1 - short)) * wave(v * 8 + who.vary["strand"])
@@ -135,38 +140,34 @@ def hairline(canvas: Canvas, who: Sitters) -> Plane:
 
 def before(canvas: Canvas, who: Sitters, edge: Plane, tone: Plane) -> None:
     """What lies over forehead, temples, ears and shoulders."""
-    u, v = canvas.u, canvas.v
     short = cropped(who)
-    bare = hairline(canvas, who)
-    # Short hair runs out to a point before the ear.
-    outer = edge
-    if short.any():
-        point = 0.035 - v - 1.6 * np.clip(np.abs(u) - 0.93 * who.wide, 0, 1)
-        outer = np.minimum(edge, point + 2 * (1 - short))
-    over = canvas.cover(outer)
-    share = over * canvas.cover(-bare)
-    # Shade falls on the skin below; hair is darker where it lifts off.
-    cast = np.clip(1 - bare * 38, 0, 1)
-    cast *= np.clip(0.25 - v * 3, 0, 1)
-    cast *= over
-    canvas.shade(cast, 0.26, SKIN_SHADE)
-    near = np.clip(bare * -28 + 0.45, 0, 1)
-    near *= 0.28
-    near += 0.72
-    near *= tone
-    for channel in range(3):
-        step = near * who.hair[:, channel]
-        step -= canvas.image[:, channel]
-        step *= share
-        canvas.image[:, channel] += step
+    with region(canvas, who) as mane:
+        bare = hairline(mane, who)
+        # Short hair runs out to a point before the ear.
+        if short.any():
+            point = 0.035 - mane.v - 1.6 * clip(np.abs(mane.u) - 0.93 * who.wide, 0, 1)
+            edge = np.minimum(edge, point + 2 * (1 - short))
+        over = mane.cover(edge)
+        # Shade falls on the skin below; hair is darker where it lifts off.
+        cast = clip(1 - bare * 38, 0, 1)
+        cast *= clip(0.25 - mane.v * 3, 0, 1)
+        cast *= over
+        mane.shade(cast, 0.26, SKIN_SHADE)
+        near = bare * -28
+        near += 0.45
+        clip(near, 0, 1, out=near)
+        near *= 0.28
+        near += 0.72
+        near *= tone
+        over *= mane.cover(-bare)
+        mane.paint(over, near * who.hair)
     rows = np.flatnonzero((who.table["front"] == "parted") & (who.table["length"] != "bald"))
     if len(rows):
-        window = canvas.around(0.0, -0.22, 0.1, 0.08)
-        top, some = window.take(rows), who.take(rows)
+        some = who.take(rows)
         part = 0.09 * (some.vary["part"] - 0.5)
-        gap = top.line(top.u - 0.08 * some.turn - part - 0.25 * (top.v + 0.2) * part, 0.0045)
-        gap *= np.clip((top.v + some.high + 0.005) * 25, 0, 1)
-        gap *= np.clip(-(top.v + 0.17) * 40, 0, 1)
-        gap *= top.cover(0.09 - np.abs(top.u))
-        top.shade(gap, 0.45, GREY_SHADE)
-        window.image[rows] = top.image
+        with canvas.around(0.0, -0.22, 0.1, 0.08, rows) as top:
+            gap = top.line(top.u - 0.08 * some.turn - part - 0.25 * (top.v + 0.2) * part, 0.0045)
+            gap *= clip((top.v + some.high + 0.005) * 25, 0, 1)
+            gap *= clip(-(top.v + 0.17) * 40, 0, 1)
+            gap *= top.cover(0.09 - np.abs(top.u))
+            top.shade(gap, 0.45, GREY_SHADE)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from .canvas import Canvas, bump, mixed
+from .canvas import Canvas, bump, clip, mixed
 from .eyes import _colour as colour
 from .scene import SHADOW
 from .sitters import Sitters
@@ -22,42 +22,42 @@ def mouth(canvas: Canvas, who: Sitters) -> None:
     full = full * who.by("expression", {"laugh": 0.8, "smile": 0.88}, 1.0)
     u, v, narrow = who.spot(0.0, 0.152)
     v = v - who.by("expression", {"laugh": 0.004, "surprised": 0.006})
-    face = canvas.around(u, v + 0.014, 0.12, 0.075)
-    across = (face.u - u) / (half * narrow)
-    square = across * across
-    arch = np.clip(1 - square, 0, 1)
-    line = face.v - v + bend * (square - 0.45)  # positive below the line between the lips
-    gap = line - gape * arch  # positive below the opening
-    ends = np.clip((1.0 - np.abs(across)) * 9 + 0.3, 0, 1)
+    with canvas.around(u, v + 0.020, 0.12, 0.086) as face:
+        across = (face.u - u) / (half * narrow)
+        square = across * across
+        arch = clip(1 - square, 0, 1)
+        line = face.v - v + bend * (square - 0.45)  # positive below the line between the lips
+        gap = line - gape * arch  # positive below the opening
+        ends = clip((1.0 - np.abs(across)) * 9 + 0.3, 0, 1)
 
-    red = mixed(who.skin * colour(0.86, 0.56, 0.55), colour(0.62, 0.26, 0.27), 0.22)
-    red = mixed(who.skin * colour(0.88, 0.66, 0.62), red, (0.45 + 0.55 * woman)[:, None])
-    red = np.where(who.level("lips", "painted")[:, None] > 0, colour(0.74, 0.07, 0.13), red)
-    red = red * (0.9 + 0.12 * who.light[2])[:, None]
-    bow = 1 - 0.30 * bump(across, np.zeros_like(across), 0.34, 1.0)
-    upper = 0.0165 * full * arch * bow
-    lower = 0.0215 * full * arch
-    top = np.minimum(face.cover(upper + line), face.cover(-line)) * ends
-    under = np.minimum(face.cover(gap), face.cover(lower - gap)) * ends
-    face.shade(bump(across, gap - lower - 0.010, 0.75, 0.016), 0.22, SHADOW)
-    face.paint(top, red * 0.80)
-    shine = 1.0 + 0.30 * bump(across - 0.25 * who.light[0], gap - 0.5 * lower, 0.5, 0.009)
-    face.paint(under, np.minimum(red * shine[:, None], 1))
+        red = mixed(who.skin * colour(0.86, 0.56, 0.55), colour(0.62, 0.26, 0.27), 0.22)
+        red = mixed(who.skin * colour(0.88, 0.66, 0.62), red, 0.45 + 0.55 * woman)
+        red = np.where(who.level("lips", "painted") > 0, colour(0.74, 0.07, 0.13), red)
+        red = red * (0.9 + 0.12 * who.light[2])
+        bow = 1 - 0.30 * bump(across, np.zeros_like(across), 0.34, 1.0)
+        upper = 0.0165 * full * arch * bow
+        lower = 0.0215 * full * arch
+        top = np.minimum(face.cover(upper + line), face.cover(-line)) * ends
+        under = np.minimum(face.cover(gap), face.cover(lower - gap)) * ends
+        face.shade(bump(across, gap - lower - 0.010, 0.75, 0.016), 0.22, SHADOW)
+        face.paint(top, red * 0.80)
+        shine = 1.0 + 0.30 * bump(across - 0.25 * who.light[0], gap - 0.5 * lower, 0.5, 0.009)
+        face.paint(under, np.minimum(red * shine, 1))
 
-    if np.isin(mood, ("laugh", "surprised")).any():
-        wide = who.level("expression", "laugh", "surprised")
-        inside = np.minimum(face.cover(line), face.cover(-gap)) * ends * wide
-        face.paint(inside, colour(0.20, 0.05, 0.06))
-        laugh = who.level("expression", "laugh")
-        teeth = np.minimum(face.cover(line - 0.001), face.cover(0.62 * gape * arch - line))
-        teeth = teeth * np.clip((0.93 - np.abs(across)) * 9, 0, 1) * laugh
-        worn = 1 - 0.22 * square - 0.05 * who.level("age", "old")
-        face.paint(teeth, colour(0.97, 0.95, 0.91) * worn[:, None])
-        tongue = bump(across, gap + 0.004, 0.6, 0.016) * inside
-        face.paint(np.minimum(tongue * 1.2, 1) * 0.8 * (1 - teeth), colour(0.66, 0.27, 0.28))
-    shut = 1 - who.level("expression", "laugh", "surprised")
-    seam = face.line(line, 0.0042) * np.clip((1.06 - np.abs(across)) * 8, 0, 1)
-    face.paint(seam * shut * 0.85, red * 0.36)
-    for side in (-1.0, 1.0):
-        corner = bump(across - side * 1.04, line, 0.16, 0.011)
-        face.shade(corner, 0.45, SHADOW)
+        if np.isin(mood, ("laugh", "surprised")).any():
+            wide = who.level("expression", "laugh", "surprised")
+            inside = np.minimum(face.cover(line), face.cover(-gap)) * ends * wide
+            face.paint(inside, colour(0.20, 0.05, 0.06))
+            laugh = who.level("expression", "laugh")
+            teeth = np.minimum(face.cover(line - 0.001), face.cover(0.62 * gape * arch - line))
+            teeth = teeth * clip((0.93 - np.abs(across)) * 9, 0, 1) * laugh
+            worn = 1 - 0.22 * square - 0.05 * who.level("age", "old")
+            face.paint(teeth, colour(0.97, 0.95, 0.91) * worn)
+            tongue = bump(across, gap + 0.004, 0.6, 0.016) * inside
+            face.paint(np.minimum(tongue * 1.2, 1) * 0.8 * (1 - teeth), colour(0.66, 0.27, 0.28))
+        shut = 1 - who.level("expression", "laugh", "surprised")
+        seam = face.line(line, 0.0042) * clip((1.06 - np.abs(across)) * 8, 0, 1)
+        face.paint(seam * shut * 0.85, red * 0.36)
+        for side in (-1.0, 1.0):
+            corner = bump(across - side * 1.04, line, 0.16, 0.011)
+            face.shade(corner, 0.45, SHADOW)

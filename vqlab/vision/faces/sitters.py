@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from .attributes import attributes, uniform
-from .canvas import Plane, Rows
+from .canvas import Places, Plane, clip
 
 SKIN = {
     "pale": (0.97, 0.85, 0.79),
@@ -57,9 +58,9 @@ LIGHT = {"warm": (1.05, 1.0, 0.90), "neutral": (1.0, 1.0, 1.0), "cool": (0.95, 0
 
 @dataclass
 class Sitters:
-    """The measures of a batch: (N, 1, 1) each, colours (N, 3, 1, 1), lengths in picture widths."""
+    """The measures of a batch: (N, 1, 1) each, colours (3, N, 1, 1), lengths in picture widths."""
 
-    table: dict[str, NDArray[np.str_]]
+    table: NDArray[np.void]  # (N,) records: the level of every attribute
     skin: Plane
     hair: Plane
     iris: Plane
@@ -77,11 +78,15 @@ class Sitters:
     high: Plane  # half its height
     jaw: Plane  # how much it narrows towards the chin
     corner: Plane  # how square it is
-    vary: dict[str, Plane]  # draws in [0, 1) for what no attribute names
+    vary: NDArray[np.void]  # records: draws in [0, 1) for what no attribute names
 
     def level(self, name: str, *levels: str) -> Plane:
         """1 for the faces with one of these levels of an attribute, 0 for the others."""
-        return np.isin(self.table[name], levels).astype(np.float32)[:, None, None]
+        column = self.table[name]
+        found = column == levels[0]
+        for level in levels[1:]:
+            found |= column == level
+        return found.astype(np.float32)[:, None, None]
 
     def by(self, name: str, sizes: dict[str, float], other: float = 0.0) -> Plane:
         """A measure per level of an attribute; `other` for those not listed."""
@@ -90,18 +95,17 @@ class Sitters:
             measure[self.table[name] == level] = size
         return measure[:, None, None]
 
-    def take(self, rows: Rows) -> Sitters:
+    def take(self, rows: Places | slice) -> Sitters:
         """Some of the faces."""
 
-        def part(value: object) -> object:
-            if isinstance(value, dict):
-                return {name: column[rows] for name, column in value.items()}
-            if isinstance(value, tuple):
-                return tuple(column[rows] for column in value)
-            assert isinstance(value, np.ndarray)
-            return value[rows]
-
-        return Sitters(**{f.name: part(getattr(self, f.name)) for f in fields(self)})  # type: ignore[arg-type]
+        some: dict[str, Any] = {
+            name: tuple(part[rows] for part in value)
+            if isinstance(value, tuple)
+            else value[..., rows, :, :]
+            for name, value in vars(self).items()
+            if name != "table"
+        }
+        return Sitters(self.table[rows], **some)
 
     def spot(self, u: float | Plane, v: float | Plane, raised: float = 0.0) -> tuple[Plane, ...]:
         """Where a point of the face is seen once the head is turned, and how narrow it grows.
@@ -116,7 +120,7 @@ class Sitters:
         bow = u / self.wide
         depth = self.wide * np.sqrt(np.maximum(1 - bow * bow, 0.2)) * 0.85
         straight = np.sqrt(1 - self.turn * self.turn)
-        narrow = np.clip(straight - u / depth * self.turn, 0.6, 1.2)
+        narrow = clip(straight - u / depth * self.turn, 0.6, 1.2)
         return u * straight + (depth + raised) * self.turn, v + self.nod, narrow
 
 
@@ -128,10 +132,10 @@ VARY = (
 
 def sitters(row: NDArray[np.uint64], seed: int) -> Sitters:
     """The measures of the faces with these numbers."""
-    table = attributes(row.astype(np.int64), seed)
+    table = _records(attributes(row.astype(np.int64), seed))
 
     def draw(name: str, low: float = 0.0, high: float = 1.0) -> Plane:
-        value = low + (high - low) * uniform(row, "measure " + name, seed)
+        value = low + (high - low) * uniform(row, ["measure " + name], seed)[0]
         return value.astype(np.float32)[:, None, None]
 
     def signed(name: str, low: float, high: float, middle: float) -> Plane:
@@ -143,9 +147,9 @@ def sitters(row: NDArray[np.uint64], seed: int) -> Sitters:
         picked = np.zeros((len(row), 3), np.float32)
         for level, value in levels.items():
             picked[table[name] == level] = value
-        shift = np.stack([uniform(row, f"{name} shade {k}", seed) for k in range(4)], axis=1) - 0.5
+        shift = uniform(row, [f"{name} shade {k}" for k in range(4)], seed).T - 0.5
         factor = 1 + spread * (2 * shift[:, 3:] + 0.35 * shift[:, :3])
-        return (picked * factor).astype(np.float32)[:, :, None, None]
+        return np.ascontiguousarray((picked * factor).T, np.float32)[:, :, None, None]
 
     man = (table["kind"] == "man").astype(np.float32)[:, None, None]
 
@@ -160,12 +164,13 @@ def sitters(row: NDArray[np.uint64], seed: int) -> Sitters:
     ahead = np.full_like(right, 0.62)
     norm = np.sqrt(right * right + down * down + ahead * ahead)
     tone = np.array([{"dark": 0.62, "medium": 0.88, "bright": 1.12}[t] for t in table["tone"]])
+    draws = uniform(row, ["measure " + name for name in VARY], seed)
     return Sitters(
         table=table,
         skin=colour(SKIN, "skin", 0.045),
         hair=colour(HAIR, "hair", 0.10),
         iris=colour(EYES, "eyes", 0.12),
-        ground=colour(GROUND, "colour", 0.06) * tone.astype(np.float32)[:, None, None, None],
+        ground=colour(GROUND, "colour", 0.06) * tone.astype(np.float32)[:, None, None],
         cloth=colour(CLOTH, "clothes_colour", 0.10),
         hat=colour(CLOTH, "hat_colour", 0.10),
         tint=colour(LIGHT, "warmth", 0.02),
@@ -179,5 +184,14 @@ def sitters(row: NDArray[np.uint64], seed: int) -> Sitters:
         high=by("face", (0.268, 0.252, 0.276, 0.262)) + 0.004 * man + draw("high", -0.006, 0.006),
         jaw=by("face", (0.24, 0.14, 0.24, 0.08)) - 0.05 * man,
         corner=by("face", (0.12, 0.05, 0.12, 0.42)) + 0.12 * man,
-        vary={name: draw(name) for name in VARY},
+        vary=_records(dict(zip(VARY, draws.astype(np.float32), strict=True)))[:, None, None],
     )
+
+
+def _records(columns: Mapping[str, NDArray[Any]]) -> NDArray[np.void]:
+    """Columns side by side, so that those of some faces are copied at one go."""
+    rows = len(next(iter(columns.values())))
+    records = np.empty(rows, [(name, column.dtype) for name, column in columns.items()])
+    for name, column in columns.items():
+        records[name] = column
+    return records

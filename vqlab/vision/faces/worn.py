@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from .canvas import Canvas, Plane, bump, mixed, reach, wave
+from .canvas import Canvas, Plane, bump, clip, mixed, reach, wave
 from .eyes import _colour as colour
-from .hair import SKIN_SHADE
+from .hair import GREY_SHADE, SKIN_SHADE
 from .head import ear
 from .sitters import Sitters
 
@@ -16,12 +16,15 @@ def glasses(canvas: Canvas, everyone: Sitters) -> None:
     rows = np.flatnonzero(everyone.table["glasses"] != "none")
     if not len(rows):
         return
-    window = canvas.around(0.0, 0.0, 0.25, 0.1)
-    band, who = window.take(rows), everyone.take(rows)
+    who = everyone.take(rows)
+    with canvas.around(0.0, 0.0, 0.25, 0.1, rows) as band:
+        lenses(band, who)
+
+
+def lenses(band: Canvas, who: Sitters) -> None:
+    """Two of them, their arms and the bridge."""
     square, dark = who.level("glasses", "square"), who.level("glasses", "dark")
-    frame = np.where(
-        who.vary["frame"][:, None] < 0.6, colour(0.07, 0.06, 0.07), colour(0.36, 0.21, 0.10)
-    )
+    frame = np.where(who.vary["frame"] < 0.6, colour(0.07, 0.06, 0.07), colour(0.36, 0.21, 0.10))
     inner, outer = [], []
     for side in (-1.0, 1.0):
         u, v, narrow = who.spot(side * 0.088, -0.002, 0.01)
@@ -33,9 +36,9 @@ def glasses(canvas: Canvas, everyone: Sitters) -> None:
         lens = ring + square * (box - ring) + dark * (drop - ring)
         inside = band.cover(lens)
         band.paint(inside * (1 - dark) * 0.13, colour(0.85, 0.92, 1.0))
-        sheen = 0.10 + 0.16 * np.clip(0.3 - 12 * (band.v - v) + 4 * (band.u - u), 0, 1)
-        band.paint(inside * dark * 0.96, colour(0.9, 0.95, 1.0) * sheen[:, None])
-        glint = np.clip(1 - np.abs((band.u - u) + 0.8 * (band.v - v) + 0.012) * 110, 0, 1)
+        sheen = 0.10 + 0.16 * clip(0.3 - 12 * (band.v - v) + 4 * (band.u - u), 0, 1)
+        band.paint(inside * dark * 0.96, colour(0.9, 0.95, 1.0) * sheen)
+        glint = clip(1 - np.abs((band.u - u) + 0.8 * (band.v - v) + 0.012) * 110, 0, 1)
         band.paint(inside * glint * (0.22 + 0.1 * dark), colour(1.0, 1.0, 1.0))
         band.paint(band.line(lens, 0.0062), frame)
         inner.append(u - side * 0.060 * narrow)
@@ -48,31 +51,31 @@ def glasses(canvas: Canvas, everyone: Sitters) -> None:
     )
     between = band.cover(band.u - inner[0]) * band.cover(inner[1] - band.u)
     band.paint(bridge * between, frame)
-    window.image[rows] = band.image
 
 
 def _square(plane: Plane) -> Plane:
     return plane * plane
 
 
-def earrings(canvas: Canvas, who: Sitters) -> None:
+def earrings(canvas: Canvas, everyone: Sitters) -> None:
     """A drop below each ear that is in sight."""
-    worn = who.level("earrings", "golden", "silver")
-    if not worn.any():
+    rows = np.flatnonzero(everyone.table["earrings"] != "none")
+    if not len(rows):
         return
+    who = everyone.take(rows)
     metal = np.where(
-        who.level("earrings", "golden")[:, None] > 0,
+        who.level("earrings", "golden") > 0,
         colour(0.93, 0.70, 0.18),
         colour(0.80, 0.82, 0.86),
     )
     for side in (-1.0, 1.0):
         u = ear(who, side)
-        strip = canvas.around(u, 0.092, 0.02, 0.025)
-        drop = reach(strip.u - u, strip.v - 0.092, 0.0165, 0.021)
-        lit = 1.15 - 0.5 * drop * drop
-        strip.paint(strip.cover((1 - drop) * 0.018) * worn, np.minimum(metal * lit[:, None], 1))
-        spark = strip.ellipse(u - 0.004, 0.085, 0.005, 0.006)
-        strip.paint(spark * worn, colour(1.0, 1.0, 0.96))
+        with canvas.around(u, 0.092, 0.02, 0.025, rows) as strip:
+            drop = reach(strip.u - u, strip.v - 0.092, 0.0165, 0.021)
+            lit = 1.15 - 0.5 * drop * drop
+            strip.paint(strip.cover((1 - drop) * 0.018), np.minimum(metal * lit, 1))
+            spark = strip.ellipse(u - 0.004, 0.085, 0.005, 0.006)
+            strip.paint(spark, colour(1.0, 1.0, 0.96))
 
 
 def hats(canvas: Canvas, everyone: Sitters) -> None:
@@ -80,14 +83,19 @@ def hats(canvas: Canvas, everyone: Sitters) -> None:
     rows = np.flatnonzero(everyone.table["hat"] != "none")
     if not len(rows):
         return
-    window = canvas.around(0.0, -0.20, 0.43, 0.20)  # a soft brim ends past its edge
-    top, who = window.take(rows), everyone.take(rows)
+    who = everyone.take(rows)
+    with canvas.around(0.0, -0.20, 0.43, 0.20, rows) as top:  # a soft brim ends past its edge
+        headgear(top, who)
+
+
+def headgear(top: Canvas, who: Sitters) -> None:
+    """Caps and hats on a part of their own."""
     cap, brim = who.level("hat", "cap"), who.level("hat", "brim")
     u, v = top.u, top.v
     wide, high = who.wide + 0.05, who.high + 0.055
     worn = cap + brim
     bow = v + 0.5 * u * u
-    shade = np.clip(1 - np.abs(bow + 0.085) * 26, 0, 1) * top.cover(who.wide - np.abs(u))
+    shade = clip(1 - np.abs(bow + 0.085) * 26, 0, 1) * top.cover(who.wide - np.abs(u))
     top.shade(shade * worn, 0.34, SKIN_SHADE)
 
     light = 1.0 + 1.5 * who.light[0] * u + 0.5 * bump(u - 0.1 * who.light[0], v + 0.28, 0.2, 0.16)
@@ -95,20 +103,19 @@ def hats(canvas: Canvas, everyone: Sitters) -> None:
     low = v - 0.55 * u * u + 0.118
     knit = np.minimum(top.cover(dome), top.cover(-low)) * cap
     ribs = 0.09 * wave(u * 23) * (1 + 0.3 * wave(v * 25))
-    top.paint(knit, np.minimum(who.hat * (0.80 * light + ribs)[:, None] + 0.02, 1))
+    top.paint(knit, np.minimum(who.hat * (0.80 * light + ribs) + 0.02, 1))
     edge = np.minimum(top.cover(dome + 0.010), top.cover(-low)) * top.cover(low + 0.062) * cap
-    top.paint(edge, np.minimum(who.hat * (0.98 * light + 1.5 * ribs)[:, None] + 0.035, 1))
-    top.shade(top.line(low + 0.062, 0.004) * knit, 0.35, np.ones((1, 3, 1, 1), np.float32))
+    top.paint(edge, np.minimum(who.hat * (0.98 * light + 1.5 * ribs) + 0.035, 1))
+    top.shade(top.line(low + 0.062, 0.004) * knit, 0.35, GREY_SHADE)
 
     rise = -0.14 - v  # above the brim
     crown = np.minimum(
         who.wide * 0.98 - 0.14 * np.maximum(rise, 0) - np.abs(u), 0.225 - rise - 0.9 * u * u
     )
     felt = np.minimum(top.cover(crown), top.cover(rise)) * brim
-    top.paint(felt, np.minimum(who.hat * (0.88 * light)[:, None] + 0.02, 1))
+    top.paint(felt, np.minimum(who.hat * (0.88 * light) + 0.02, 1))
     ribbon = felt * top.cover(0.062 - rise + 0.5 * u * u)
     top.paint(ribbon, mixed(who.hat * 0.35, np.float32(0.9), 0.0) + 0.02)
     plate = reach(u, v + 0.142 - 0.35 * u * u, 0.335, 0.036)
-    lit = light * (1.02 - 4 * np.clip(v + 0.142, -0.05, 0.05))
-    top.paint(top.cover((1 - plate) * 0.04) * brim, np.minimum(who.hat * lit[:, None] + 0.03, 1))
-    window.image[rows] = top.image
+    lit = light * (1.02 - 4 * clip(v + 0.142, -0.05, 0.05))
+    top.paint(top.cover((1 - plate) * 0.04) * brim, np.minimum(who.hat * lit + 0.03, 1))
