@@ -1,5 +1,6 @@
 """The live dashboard without a browser: a widget in a notebook's place, a figure elsewhere."""
 
+import asyncio
 import sys
 import types
 
@@ -29,15 +30,17 @@ def clock(monkeypatch):
 def test_it_follows_the_training_once_a_second(watched, clock):
     quantizer, monitor = watched
     view = Live(monitor, monitor.names[0], 1.0)
-    assert len(view.widget.data) == 0
+    empty = view.widget.layout
+    assert [len(line.x) for line in view.widget.data] == [0] * 12
     seen = []
     for step in range(30):
         clock.seconds = 0.1 * step
         quantizer(torch.randn(64, 3))
-        seen.append(view.widget.data[1].x[-1] if view.widget.data else 0)
+        seen.append(view.widget.data[1].x[-1])
     # Drawn at the first step, then after each second, and never a second trace for a line.
     assert sorted(set(seen)) == [1, 11, 21]
     assert len(view.widget.data) == 12
+    assert (view.widget.layout.width, view.widget.layout.height) == (empty.width, empty.height)
     x = torch.rand(4, 1, 8, 8)
     monitor.picture(x, 1 - x)
     clock.seconds = 4.0
@@ -50,6 +53,40 @@ def test_it_follows_the_training_once_a_second(watched, clock):
     assert view.widget.data[-1].source != first
     run = monitor.run()
     np.testing.assert_allclose(view.widget.data[3].y, run.perplexity, rtol=1e-6)
+
+
+def test_pictures_come_after_their_axes(watched, clock, monkeypatch):
+    """plotly.js keeps the place that an axis had when a picture came onto it."""
+    quantizer, monitor = watched
+    view, sent = Live(monitor, monitor.names[0], 1.0), []
+    for name in ("_send_relayout_msg", "_send_addTraces_msg", "_send_update_msg"):
+        monkeypatch.setattr(
+            view.widget, name, lambda *some, name=name, **more: sent.append((name, some)))
+    quantizer(torch.randn(64, 3))
+    sent.clear()
+    monitor.picture(x := torch.rand(4, 1, 8, 8), x)
+    clock.seconds = 40.0
+    quantizer(torch.randn(64, 3))
+    order = [name for name, _ in sent]
+    assert order == ["_send_relayout_msg", "_send_update_msg", "_send_addTraces_msg"]
+    assert "xaxis7" in sent[0][1][0] and sent[2][1][0][0]["type"] == "image"
+
+
+def test_the_end_of_a_training_is_drawn(watched, clock):
+    quantizer, monitor = watched
+
+    async def cell():
+        for step in range(5):  # within a second: all but the first go undrawn
+            clock.seconds = 0.1 * step
+            quantizer(torch.randn(64, 3))
+        before = view.widget.data[1].x[-1]
+        clock.seconds = 2.0  # the loop's clock, too
+        for _ in range(3):
+            await asyncio.sleep(0)
+        return before, view.widget.data[1].x[-1]
+
+    view = Live(monitor, monitor.names[0], 1.0)
+    assert asyncio.run(cell()) == (1, 5)
 
 
 def test_a_slow_drawing_makes_itself_rare(watched, clock, monkeypatch):
@@ -85,6 +122,10 @@ def test_in_a_notebook_it_is_a_widget(watched, monkeypatch):
     monkeypatch.setattr("IPython.get_ipython", lambda: shell)
     assert isinstance(monitor.show(), go.FigureWidget)
     quantizer(torch.randn(64, 3))
+    # A second view, not a second drawing after every step.
+    assert monitor.show(seconds=5) is monitor.show() and len(monitor.listeners) == 1
+    monitor.listeners[0].widget.close()
+    assert monitor.show() is not monitor.listeners[0].widget and len(monitor.listeners) == 2
     with pytest.raises(ValueError, match="at least 1"):
         live(monitor, monitor.names[0], 0.1)
     monkeypatch.setitem(sys.modules, "IPython", None)
