@@ -1,6 +1,5 @@
 """The live dashboard without a browser: a widget in a notebook's place, a figure elsewhere."""
 
-import asyncio
 import sys
 import types
 
@@ -72,21 +71,23 @@ def test_pictures_come_after_their_axes(watched, clock, monkeypatch):
     assert "xaxis7" in sent[0][1][0] and sent[2][1][0][0]["type"] == "image"
 
 
-def test_the_end_of_a_training_is_drawn(watched, clock):
+def test_the_end_of_a_training_is_drawn(watched, clock, monkeypatch):
     quantizer, monitor = watched
-
-    async def cell():
-        for step in range(5):  # within a second: all but the first go undrawn
-            clock.seconds = 0.1 * step
-            quantizer(torch.randn(64, 3))
-        before = view.widget.data[1].x[-1]
-        clock.seconds = 2.0  # the loop's clock, too
-        for _ in range(3):
-            await asyncio.sleep(0)
-        return before, view.widget.data[1].x[-1]
-
-    view = Live(monitor, monitor.names[0], 1.0)
-    assert asyncio.run(cell()) == (1, 5)
+    view, later = Live(monitor, monitor.names[0], 1.0), []
+    loop = types.SimpleNamespace(call_later=lambda *what: later.append(what))
+    monkeypatch.setattr("vqlab.explorers.watching.asyncio.get_running_loop", lambda: loop)
+    for step in range(5):  # within a second: all but the first go undrawn
+        clock.seconds = 0.1 * step
+        quantizer(torch.randn(64, 3))
+    assert view.widget.data[1].x[-1] == 1
+    ((wait, draw),) = later
+    assert 0.8 < wait < 1
+    clock.seconds = 2.0
+    draw()  # the loop's turn comes when the cell has ended
+    assert view.widget.data[1].x[-1] == 5
+    before = view._next
+    view._afterwards()  # nothing came since
+    assert view._next == before
 
 
 def test_a_slow_drawing_makes_itself_rare(watched, clock, monkeypatch):
