@@ -122,4 +122,5 @@ def _square(clouds: Sequence[Array]) -> Box:
 def _ends(clouds: Sequence[Array]) -> tuple[Array, Array]:
     """Least and largest coordinates; of columns, which numpy does ten times as fast as of rows."""
     columns = [np.ascontiguousarray(cloud.T) for cloud in clouds]
-    return (np.min([c.min(1) for c in columns], axis=0), np.max([c.max(1) for c in columns], axis=0))
+    low, high = [c.min(1) for c in columns], [c.max(1) for c in columns]
+    return np.min(low, axis=0), np.max(high, axis=0)
