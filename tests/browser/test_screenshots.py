@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 from lessons import ROOT
 from nbformat.v4 import new_code_cell, new_notebook
-from PIL import Image
+from PIL import Image, ImageChops
 from scipy.ndimage import gaussian_filter
 
 STORED = Path(__file__).with_name("shots")
@@ -121,7 +121,7 @@ def compare(name, picture):
         return ""
     LEFT.mkdir(exist_ok=True)
     picture.save(LEFT / f"{name}.png")
-    red = np.uint8(255 * (1 - np.nan_to_num(where / share, nan=1)))  # of another size: all of it
+    red = np.uint8(255 * (1 - np.minimum(where / min(share, 1e9), 1)))  # of another size: all of it
     Image.fromarray(np.stack([np.full_like(red, 255), red, red], -1)).save(
         LEFT / f"{name}_difference.png")
     return f"{LEFT / name}.png is unlike {path} ({share:.1f} times what may be)"
@@ -131,8 +131,7 @@ def pixels(one, other, by=0):
     """How many pixels differ by more than ``by`` of 255 in a channel."""
     if one.size != other.size:
         return max(np.prod(one.size), np.prod(other.size))
-    far = abs(np.asarray(one, dtype=int) - np.asarray(other, dtype=int)) > by
-    return int(far.any(-1).sum())
+    return int((np.asarray(ImageChops.difference(one, other)).max(-1) > by).sum())
 
 
 class Screen:
@@ -301,3 +300,15 @@ def test_the_comparison_notices(name):
     assert min(shares.values()) > 1, shares
     # What another machine does to edges passes.
     assert unlike(moved(stored, 1, 0), stored)[0] < 1
+
+
+def test_what_is_unlike_is_left_to_be_seen(tmp_path, monkeypatch):
+    monkeypatch.delenv("SHOTS", raising=False)
+    monkeypatch.setattr(f"{__name__}.LEFT", tmp_path / "left")
+    stored = Image.open(STORED / "duel.png").convert("RGB")
+    large = stored.resize((stored.width * HALF, stored.height * HALF))
+    assert compare("duel", large) == "" and not (tmp_path / "left").exists()
+    assert "unlike" in compare("duel", moved(large, 0, 20))
+    assert compare("duel", large.crop((0, 0, 400, 400))).endswith("(inf times what may be)")
+    left = sorted(p.name for p in (tmp_path / "left").iterdir())
+    assert left == ["duel.png", "duel_difference.png"]
