@@ -4,15 +4,22 @@ from __future__ import annotations
 
 import base64
 import json
-import os
-import shutil
+import sys
+import tempfile
 import time
+from pathlib import Path
 from typing import Any
 
+import nbformat
 import numpy as np
+from nbformat.v4 import new_code_cell, new_notebook
 
 from vqlab.explorers import collapse_explorer
 from vqlab.plots.scene import script
+
+sys.path.append(str(Path(__file__).parents[1] / ".make"))  # as the tests have it
+
+from loopback import FLAGS, chromium, jupyterlab  # noqa: E402
 
 PAGE = """async ([code, scene]) => {
   const walk = v => {
@@ -85,9 +92,7 @@ def scrubbing() -> np.ndarray | None:
         from playwright.sync_api import sync_playwright
     except ImportError:
         return None
-    names = ("chromium", "chromium-browser", "google-chrome")
-    program = os.environ.get("CHROMIUM") or next(filter(None, map(shutil.which, names)), None)
-    if program is None:
+    if (program := chromium()) is None:
         return None
     explorer = collapse_explorer()
     explorer.wait()
@@ -110,3 +115,81 @@ def scrubbing() -> np.ndarray | None:
         times = page.evaluate(PAGE, [code, film])
         browser.close()
     return np.array(times) / 1000
+
+
+CELLS = ["from vqlab.explorers import collapse_explorer", "e = collapse_explorer()\ne"]
+READY = """() => {
+  const widget = window.jupyterapp?.shell?.currentWidget;
+  return widget?.sessionContext?.session?.kernel?.status === 'idle' && widget.context.isReady;
+}"""
+# Seconds from the start of a cell to the end of what it shows; the kernel says when it rests.
+SHOW = """async () => {
+  const app = window.jupyterapp, start = performance.now();
+  app.shell.currentWidget.content.activeCellIndex = 1;
+  app.commands.execute('notebook:run-cell');
+  while (!document.querySelector('.vq-stage')?.dataset.painted)
+    await new Promise(requestAnimationFrame);
+  return (performance.now() - start) / 1000;
+}"""
+TURN = """async ([menu, value]) => {
+  const kernel = window.jupyterapp.shell.currentWidget.sessionContext.session.kernel;
+  await kernel.requestExecute({code: 'e.wait()', silent: true}).done;
+  await new Promise(done => setTimeout(done, 300));
+  const stage = document.querySelector('.vq-stage'), before = {...stage.dataset};
+  const box = [...document.querySelectorAll('.widget-dropdown')]
+    .find(one => one.querySelector('label').textContent === menu).querySelector('select');
+  const start = performance.now();
+  box.value = value;
+  box.dispatchEvent(new Event('change', {bubbles: true}));
+  let first = 0;
+  const painted = () => stage.dataset.version !== before.version
+    && stage.dataset.painted !== before.painted;
+  while (!painted() || stage.dataset.partial === '1') {
+    if (!first && painted()) first = performance.now();
+    await new Promise(requestAnimationFrame);
+  }
+  const end = performance.now();
+  return [((first || end) - start) / 1000, (end - start) / 1000];
+}"""
+
+
+def in_jupyterlab() -> dict[str, float]:
+    """Seconds that a reader of JupyterLab waits; nothing without a browser.
+
+    From a cell that is run to its picture, and from a menu to the first picture of the new run and
+    to the whole of it: kernel, messages, and drawing together.
+    """
+    try:
+        from playwright.sync_api import sync_playwright
+    except ImportError:
+        return {}
+    if (program := chromium()) is None:
+        return {}
+    out = {}
+    with tempfile.TemporaryDirectory() as home, jupyterlab(Path(home)) as lab, \
+            sync_playwright() as driver:  # fmt: skip
+        path = Path(home) / "explorer.ipynb"
+        python = {"name": "python3", "display_name": "Python 3", "language": "python"}
+        cells = [new_code_cell(cell) for cell in CELLS]
+        nbformat.write(new_notebook(cells=cells, metadata={"kernelspec": python}), path)
+        browser = driver.chromium.launch(
+            executable_path=program, args=FLAGS, chromium_sandbox=False
+        )
+        page = browser.new_page(viewport={"width": 1400, "height": 900})
+        page.goto(lab.url(path))
+        page.wait_for_function(READY)
+        page.evaluate("() => { window.jupyterapp.commands.execute('notebook:run-cell'); }")
+        page.wait_for_timeout(1000)
+        page.wait_for_function(READY)
+        out["in JupyterLab: first picture"] = page.evaluate(SHOW)
+        page.wait_for_timeout(3000)
+        page.wait_for_function(READY)  # what Adam needs is loaded by now
+        for method in ("vq", "ema"):
+            page.evaluate(TURN, ["method", method])
+            page.evaluate(TURN, ["seed", "1"])
+            times = np.array([page.evaluate(TURN, ["seed", str(2 + k % 8)]) for k in range(9)])
+            first, whole = np.median(times, axis=0)
+            out[f"in JupyterLab: {method}, first of a new run"] = float(first)
+            out[f"in JupyterLab: {method}, new run drawn"] = float(whole)
+        browser.close()
+    return out

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
+from contextlib import suppress
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import plotly.graph_objects as go
+
+from vqlab.drift.simulate import simulate
+from vqlab.plots.dashboard import dashboard
 
 if TYPE_CHECKING:
     from vqlab.measure.monitor import CodebookMonitor
@@ -14,46 +20,91 @@ SHARE = 20  # times the drawing's own seconds lie between two drawings at least:
 
 
 class Live:
-    """Redraws a widget after a step, when it is time.
+    """Redraws a widget after a step, when it is time; and once more when the cell has ended.
 
     Attributes:
-        widget: the FigureWidget, empty before there is anything to draw.
+        widget: the FigureWidget; empty panels before there is anything to draw.
         seconds: least time between two drawings.
     """
 
     def __init__(self, monitor: CodebookMonitor, name: str, seconds: float) -> None:
-        self.monitor, self.name, self.seconds = monitor, name, _checked(seconds)
-        self.widget = go.FigureWidget()
-        self._next = 0.0
+        self.rest(seconds)
+        self.monitor, self.name = monitor, name
+        # As large as what comes; and what drawing loads when first used is loaded before it counts.
+        self.widget = go.FigureWidget(_empty(name))
+        self._next, self._took = 0.0, float("inf")
+        self._behind, self._waits = False, False
         self._draw()
         monitor.listeners.append(self)
 
+    @property
+    def closed(self) -> bool:
+        """Whether the widget is gone."""
+        return self.widget.comm is None
+
+    def rest(self, seconds: float) -> None:
+        """Sets the least time between two drawings.
+
+        Raises:
+            ValueError: less than a second.
+        """
+        if not seconds >= 1:
+            raise ValueError(f"seconds must be at least 1, got {seconds!r}")
+        self.seconds = seconds
+
     def __call__(self) -> None:
         """After a step."""
-        if time.monotonic() >= self._next and self.widget.comm is not None:  # None: closed
+        if self.closed:
+            return
+        now = time.monotonic()
+        if now >= self._next:
+            self._draw()
+            return
+        self._behind = True
+        if not self._waits:
+            with suppress(RuntimeError):  # no loop: no cell that could end
+                # It has its turn when the cell has ended, or was interrupted.
+                asyncio.get_running_loop().call_later(self._next - now, self._afterwards)
+                self._waits = True
+
+    def _afterwards(self) -> None:
+        self._waits = False
+        if self._behind and not self.closed:
             self._draw()
 
     def _draw(self) -> None:
         start = time.monotonic()
+        self._behind = False
         try:
             figure = self.monitor.figure(self.name)
         except ValueError:  # nothing was seen yet
             return
-        if len(self.widget.data) != len(figure.data):
-            with self.widget.batch_update():
-                self.widget.data = []
-                self.widget.add_traces(figure.data)
-                self.widget.layout = figure.layout
-        else:
-            with self.widget.batch_update():
-                for old, new in zip(self.widget.data, figure.data, strict=True):
-                    if new.type == "image":
-                        old.source = new.source
-                    else:
-                        old.x, old.y = new.x, new.y
+        known = len(self.widget.data)
+        more = figure.data[known:]
+        if more:  # pictures; plotly.js wants their axes before them, and whole
+            self.widget.layout = figure.layout
+        with self.widget.batch_update():
+            for old, new in zip(self.widget.data, figure.data, strict=False):
+                if new.type == "image":
+                    old.source = new.source
+                else:
+                    old.x, old.y = new.x, new.y
+            if not more:
                 self.widget.update_layout(figure.layout)
+        if more:
+            self.widget.add_traces(more)
         now = time.monotonic()
-        self._next = now + max(self.seconds, SHARE * (now - start))
+        took = min(self._took, now - start)  # one slow drawing is an accident
+        self._took = now - start
+        self._next = now + max(self.seconds, SHARE * took)
+
+
+def _empty(name: str) -> go.Figure:
+    """The dashboard's panels without lines."""
+    run = simulate("vq", codebook_size=2, points=2, batch=None, steps=1, progress=False)
+    figure = dashboard(replace(run, settings={**run.settings, "method": name}), 1)
+    figure.for_each_annotation(lambda head: head.update(text=head.text.replace("for 1 steps", "…")))
+    return figure.for_each_trace(lambda line: line.update(x=[], y=[]))
 
 
 def live(monitor: CodebookMonitor, name: str, seconds: float = 1.0) -> Any:
@@ -72,19 +123,13 @@ def live(monitor: CodebookMonitor, name: str, seconds: float = 1.0) -> Any:
         return _present(monitor, name, "this is no notebook")
     # A cell that is run again shows the widget that is there: each costs its share of the training.
     for one in monitor.listeners:
-        if isinstance(one, Live) and one.name == name and one.widget.comm is not None:
-            one.seconds = _checked(seconds)
+        if isinstance(one, Live) and one.name == name and not one.closed:
+            one.rest(seconds)
             return one.widget
     try:
         return Live(monitor, name, seconds).widget
     except ImportError:
         return _present(monitor, name, "anywidget is missing")
-
-
-def _checked(seconds: float) -> float:
-    if not seconds >= 1:
-        raise ValueError(f"seconds must be at least 1, got {seconds!r}")
-    return seconds
 
 
 def _present(monitor: CodebookMonitor, name: str, why: str) -> go.Figure:

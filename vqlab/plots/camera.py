@@ -110,11 +110,17 @@ def camera(runs: Sequence[Run], points: Array | None = None) -> Camera:
 
 def _square(clouds: Sequence[Array]) -> Box:
     """The smallest square around all points with a margin; a stray code cannot blow it up."""
-    latents = np.vstack(clouds[::2])
-    everything = np.vstack(clouds)
-    middle, half = (latents.max(0) + latents.min(0)) / 2, np.ptp(latents, axis=0).max() / 2 or 1.0
+    low, high = _ends(clouds[::2])
+    middle, half = (high + low) / 2, float((high - low).max()) / 2 or 1.0
     # Codes that diverge would turn the data into a dot: at most twice their side is shown.
-    low = np.maximum(everything.min(0), middle - 2 * half)
-    high = np.minimum(everything.max(0), middle + 2 * half)
+    low, high = _ends(clouds)
+    low, high = np.maximum(low, middle - 2 * half), np.minimum(high, middle + 2 * half)
     middle, half = (low + high) / 2, float((high - low).max()) / 2 * 1.04
     return (middle[0] - half, middle[0] + half, middle[1] - half, middle[1] + half)
+
+
+def _ends(clouds: Sequence[Array]) -> tuple[Array, Array]:
+    """Least and largest coordinates; of columns, which numpy does ten times as fast as of rows."""
+    columns = [np.ascontiguousarray(cloud.T) for cloud in clouds]
+    low, high = [c.min(1) for c in columns], [c.max(1) for c in columns]
+    return np.min(low, axis=0), np.max(high, axis=0)

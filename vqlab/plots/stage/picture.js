@@ -18,8 +18,9 @@ class Picture extends Traces {
     if (this.traces.some(t => t.type === "heatmap" && t.showscale !== false)) m.r += 100;
     const wide = L.width - m.l - m.r, tall = L.height - m.t - m.b;
     const s = Math.max(0.5, Math.min(this.most, (avail - m.l - m.r) / wide));
-    this.m = m; this.w = wide * s + m.l + m.r; this.h = tall * s + m.t + m.b;
-    this.inner = [wide * s, tall * s];
+    // Whole pixels: the browser would stretch the canvas, and blur it.
+    this.m = m; this.w = Math.round(wide * s) + m.l + m.r; this.h = Math.round(tall * s) + m.t + m.b;
+    this.inner = [Math.round(wide * s), Math.round(tall * s)];
     this.shrink = Math.max(0.8, Math.min(1, avail / this.w));    // smaller, nobody could read it: then it is moved sideways
     this.axes = {};
     for (const key of Object.keys(L)) {

@@ -181,7 +181,7 @@ def compare(
         if unknown := [label for label in only if label not in cast]:
             raise ValueError(f"unknown {', '.join(unknown)}; choose from {', '.join(cast)}")
         cast = {label: cast[label] for label in only}
-    grid = {"images": list(images), "steps": list(steps)}
+    grid: dict[str, Sequence[Any]] = {"images": list(images), "steps": list(steps)}
     table = sweep(cast, seeds=seeds, grid=grid, measure=_as_it_is, simulator=trial, store=store,
                   workers=workers, progress=progress)  # fmt: skip
     table.insert(1, "codes", [cast[label][1]["codes"] for label in table.method])
