@@ -5,7 +5,7 @@ import pytest
 import torch
 from torch.nn.functional import conv2d
 
-from vqlab import make
+from vqlab import make, methods
 from vqlab.vision import Autoencoder, ResnetAutoencoder
 from vqlab.vision.restoration import (
     Degradation,
@@ -253,6 +253,17 @@ def test_the_knob_begins_at_the_texture_and_is_linear_before_the_last_layers():
         none, half, full = (paper(x, w=w).images for w in (0, 0.5, 1))
         assert torch.equal(none, paper(x).texture)
     torch.testing.assert_close(half, (none + full) / 2)
+
+
+@pytest.mark.parametrize("method", [line.name for line in methods()])
+def test_any_method_can_be_the_dictionary(method):
+    options = {"levels": (8,)} if method == "fsq" else {}
+    model = Restorer(dictionary(method, "small", **options), groups=2, taps=1, guide=4)
+    before = model.quantizer.codebook().detach().clone()
+    losses = fit_restorer(model, smooth(), Degradation(), steps=1, batch=4, style=1.0)
+    main, texture, indices = restore(model, smooth())
+    assert np.isfinite(losses).all() and main.shape == texture.shape == smooth().shape
+    assert indices.unique().numel() >= 1 and torch.equal(model.quantizer.codebook(), before)
 
 
 @pytest.mark.parametrize("method", ["vq", "ema", "simvq", "fsq", "vqgan-fc", "rotation", None])
