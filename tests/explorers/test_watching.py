@@ -126,7 +126,7 @@ def test_in_a_notebook_it_is_a_widget(watched, monkeypatch):
     assert monitor.show(seconds=3) is first and len(monitor.listeners) == 1  # the cell runs again
     assert monitor.listeners[0].seconds == 3
     first.close()
-    assert monitor.show() is not first
+    assert monitor.show() is not first and len(monitor.listeners) == 1
     quantizer(torch.randn(64, 3))
     with pytest.raises(ValueError, match="at least 1"):
         live(monitor, monitor.names[0], 0.1)

@@ -122,8 +122,10 @@ def live(monitor: CodebookMonitor, name: str, seconds: float = 1.0) -> Any:
     if not in_notebook():
         return _present(monitor, name, "this is no notebook")
     # A cell that is run again shows the widget that is there: each costs its share of the training.
-    for one in monitor.listeners:
-        if isinstance(one, Live) and one.name == name and not one.closed:
+    for one in [one for one in monitor.listeners if isinstance(one, Live)]:
+        if one.closed:
+            monitor.listeners.remove(one)
+        elif one.name == name:
             one.rest(seconds)
             return one.widget
     try:
