@@ -10,16 +10,14 @@ import time
 from pathlib import Path
 from typing import Any
 
-import nbformat
 import numpy as np
-from nbformat.v4 import new_code_cell, new_notebook
 
 from vqlab.explorers import collapse_explorer
 from vqlab.plots.scene import script
 
 sys.path.append(str(Path(__file__).parents[1] / ".make"))  # as the tests have it
 
-from loopback import FLAGS, chromium, jupyterlab  # noqa: E402
+from loopback import FLAGS, READY, chromium, command, jupyterlab  # noqa: E402
 
 PAGE = """async ([code, scene]) => {
   const walk = v => {
@@ -118,10 +116,6 @@ def scrubbing() -> np.ndarray | None:
 
 
 CELLS = ["from vqlab.explorers import collapse_explorer", "e = collapse_explorer()\ne"]
-READY = """() => {
-  const widget = window.jupyterapp?.shell?.currentWidget;
-  return widget?.sessionContext?.session?.kernel?.status === 'idle' && widget.context.isReady;
-}"""
 # Seconds from the start of a cell to the end of what it shows; the kernel says when it rests.
 SHOW = """async () => {
   const app = window.jupyterapp, start = performance.now();
@@ -168,17 +162,13 @@ def in_jupyterlab() -> dict[str, float]:
     out = {}
     with tempfile.TemporaryDirectory() as home, jupyterlab(Path(home)) as lab, \
             sync_playwright() as driver:  # fmt: skip
-        path = Path(home) / "explorer.ipynb"
-        python = {"name": "python3", "display_name": "Python 3", "language": "python"}
-        cells = [new_code_cell(cell) for cell in CELLS]
-        nbformat.write(new_notebook(cells=cells, metadata={"kernelspec": python}), path)
         browser = driver.chromium.launch(
             executable_path=program, args=FLAGS, chromium_sandbox=False
         )
         page = browser.new_page(viewport={"width": 1400, "height": 900})
-        page.goto(lab.url(path))
+        page.goto(lab.new(CELLS))
         page.wait_for_function(READY)
-        page.evaluate("() => { window.jupyterapp.commands.execute('notebook:run-cell'); }")
+        command(page, "notebook:run-cell")
         page.wait_for_timeout(1000)
         page.wait_for_function(READY)
         out["in JupyterLab: first picture"] = page.evaluate(SHOW)

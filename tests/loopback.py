@@ -10,17 +10,26 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
+import nbformat
 from lessons import FOLDER, ROOT
+from nbformat.v4 import new_code_cell, new_notebook
 
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 # Chromium's own traffic (updates, sync, look-ups) has no place in a test.
 FLAGS = ["--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
          "--disable-component-update", "--disable-sync"]
+# In the page: the notebook in front is there, and its kernel rests.
+READY = """() => {
+  const widget = window.jupyterapp?.shell?.currentWidget;
+  return widget?.sessionContext?.session?.kernel?.status === 'idle' && widget.context.isReady;
+}"""
+PYTHON = {"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}}
 
 
 @dataclass
@@ -44,7 +53,22 @@ class Lab:
 
     def url(self, path: Path) -> str:
         """The address of a fresh copy of a notebook."""
-        return f"{self.address}/lab/tree/{self.copy(path)}?token={self.token}&reset"
+        return self._at(self.copy(path))
+
+    def new(self, cells: Iterable[str]) -> str:
+        """The address of a new notebook with these code cells."""
+        name = f"cells_{secrets.token_hex(4)}.ipynb"
+        made = new_notebook(cells=[new_code_cell(cell) for cell in cells], metadata=PYTHON)
+        nbformat.write(made, self.folder / name)
+        return self._at(name)
+
+    def _at(self, name: str) -> str:
+        return f"{self.address}/lab/tree/{name}?token={self.token}&reset"
+
+
+def command(page: Any, name: str) -> None:
+    """Gives JupyterLab a command, such as notebook:run-all-cells."""
+    page.evaluate("name => { window.jupyterapp.commands.execute(name); }", name)
 
 
 def free_port() -> int:

@@ -3,10 +3,9 @@
 import os
 import time
 
-import nbformat
 import pytest
 from lessons import ROOT
-from nbformat.v4 import new_code_cell, new_notebook
+from loopback import READY, command
 
 pytestmark = pytest.mark.browser
 
@@ -22,15 +21,7 @@ CELLS = [
 ]
 NAMES = ("collapse", "duel", "phase", "phase_cell", "gradients", "kernel", "kernel_rest", "run",
          "run_curves")  # fmt: skip
-READY = """() => {
-  const widget = window.jupyterapp?.shell?.currentWidget;
-  return widget?.sessionContext?.session?.kernel?.status === 'idle' && widget.context.isReady;
-}"""
-RUN = "() => {{ window.jupyterapp.commands.execute('{}'); }}"
 KERNEL = "() => window.jupyterapp.shell.currentWidget.sessionContext.session.kernel"
-# JupyterLab draws only the cells in view unless it is told to draw them all.
-ALL = ("() => { const n = window.jupyterapp.shell.currentWidget.content;"
-       " n.notebookConfig = {...n.notebookConfig, windowingMode: 'none'}; }")  # fmt: skip
 SCRUB = """async (stage) => {
   const slider = stage.querySelector('input'), times = [];
   for (let k = 0; k < 60; k++) {
@@ -95,21 +86,16 @@ def shoot(page, width):
             cell.screenshot(path=ROOT / folder / f"explorer_{name}_{width}.png")
 
 
-def test_explorers_answer_the_hand(browser, lab, tmp_path):
-    path = tmp_path / "explorers.ipynb"
-    python = {"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}}
-    cells = [new_code_cell(cell) for cell in CELLS]
-    nbformat.write(new_notebook(cells=cells, metadata=python), path)
+def test_explorers_answer_the_hand(browser, lab):
     context = browser.new_context(viewport={"width": 1400, "height": 1000})
     page = context.new_page()
     page.set_default_timeout(60_000)
     wrong = []
     page.on("pageerror", lambda error: wrong.append(str(error)))
-    page.goto(lab.url(path))
+    page.goto(lab.new(CELLS))
     page.wait_for_function(READY)
-    page.evaluate(ALL)
     kernel = page.evaluate_handle(KERNEL)
-    page.evaluate(RUN.format("notebook:run-all-cells"))
+    command(page, "notebook:run-all-cells")
     stages = page.locator(".vq-stage")
     until(page, lambda: stages.count() == len(NAMES), 120)
     assert page.get_by_text("Error displaying widget").count() == 0
@@ -209,7 +195,7 @@ def test_explorers_answer_the_hand(browser, lab, tmp_path):
 
     # The same screen in a second view follows; with another kernel both say that theirs is gone.
     page.locator(".jp-Cell").first.click(position={"x": 150, "y": 10})
-    page.evaluate(RUN.format("notebook:create-output-view"))
+    command(page, "notebook:create-output-view")
     until(page, lambda: stages.count() == len(NAMES) + 1)
     seed.select_option("4")
     until(page, lambda: data(stages.last, "version") == data(first, "version"))

@@ -6,6 +6,7 @@ from pathlib import Path
 import nbformat
 import pytest
 from lessons import FOLDER, ROOT, lesson_paths
+from loopback import READY, command
 
 pytestmark = pytest.mark.browser
 
@@ -17,10 +18,6 @@ CELLS = """() => {
   const widget = window.jupyterapp.shell.currentWidget;
   return [...widget.content.model.cells].filter(cell => cell.type === 'code')
     .map(cell => cell.toJSON());
-}"""
-READY = """() => {
-  const widget = window.jupyterapp?.shell?.currentWidget;
-  return widget?.sessionContext?.session?.kernel?.status === 'idle' && widget.context.isReady;
 }"""
 # Every cell of the notebook of this name is drawn (nothing waits to come into view), and so are
 # its formulas.
@@ -51,7 +48,7 @@ def open_notebook(page, lab, path):
 
 def run_all(page, seconds):
     """Run every cell; the cells as they stand afterwards."""
-    page.evaluate("() => { window.jupyterapp.commands.execute('notebook:run-all-cells'); }")
+    command(page, "notebook:run-all-cells")
     page.wait_for_timeout(500)
     page.wait_for_function(DONE, timeout=seconds * 1000)
     return page.evaluate(CELLS)

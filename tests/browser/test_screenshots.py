@@ -7,19 +7,13 @@ pictures anew: look at each. One that is unlike its reference is left with the d
 """
 
 import io
-import os
-from pathlib import Path
 
-import nbformat
 import numpy as np
 import pytest
-from lessons import ROOT
-from nbformat.v4 import new_code_cell, new_notebook
+from likeness import compare
+from loopback import READY, command
 from PIL import Image, ImageChops
-from scipy.ndimage import gaussian_filter
 
-STORED = Path(__file__).with_name("shots")
-LEFT = Path(os.environ.get("SCREENSHOTS", ROOT / "screenshots"))
 FIRST = """import vqlab
 from vqlab.explorers import phases
 phases.SPEEDS, phases.SIZES = phases.SPEEDS[2:], (8, 12)
@@ -42,11 +36,6 @@ CONTROL = {  # a menu, another choice, and the first again; or a slider
     "gradients": ("noise σ",), "kernel": ("bandwidth τ",),
     "run": ("view", "lens", "fixed axes"),
 }  # fmt: skip
-READY = """() => {
-  const widget = window.jupyterapp?.shell?.currentWidget;
-  return widget?.sessionContext?.session?.kernel?.status === 'idle' && widget.context.isReady;
-}"""
-RUN = "() => { window.jupyterapp.commands.execute('notebook:run-all-cells'); }"
 # What the kernel was asked before is answered before this, and then drawn; no film goes on.
 REST = """async (frames) => {
   const kernel = window.jupyterapp.shell.currentWidget.sessionContext.session.kernel;
@@ -79,52 +68,7 @@ PLACE = """area => {
   return [...area.querySelectorAll('canvas')].map(c => c.getBoundingClientRect())
     .map(c => [c.left - of.left, c.top - of.top, c.right - of.left, c.bottom - of.top]);
 }"""
-HALF, WORDS, LIGHT, HUE = 2, (2, 32), 32.0, 40.0
 CHANGED, STEPPED = 1000, 30  # pixels at least that a control and a step change
-
-
-def soft(picture):
-    """Lightness, blurred along the lines of text, and colour, blurred a little."""
-    x = np.asarray(picture, dtype=float)
-    hue = np.stack([x[..., 0] - x[..., 1], x[..., 1] - x[..., 2]], -1)
-    return gaussian_filter(x.min(-1), WORDS), gaussian_filter(hue, (2, 2, 0))
-
-
-def unlike(picture, reference):
-    """How much a picture differs, as a share of what may be, and where: (H, W) of the same share.
-
-    Another font makes text some 15 % longer or shorter; a blur along the line makes that small, and
-    lightness is compared after it. Data have colours and text has not: with colours a place counts.
-    """
-    if picture.size != reference.size:
-        return np.inf, np.full((reference.height, reference.width), np.inf)
-    (light, hue), (other, color) = soft(picture), soft(reference)
-    where = np.maximum(abs(light - other) / LIGHT, abs(hue - color).max(-1) / HUE)
-    return float(where.max()), where
-
-
-def small(picture):
-    """Half as large, in at most 256 colours: what is stored."""
-    size = min(480, picture.width // HALF), picture.height // HALF
-    return picture.convert("RGB").resize(size, Image.Resampling.BOX)
-
-
-def compare(name, picture):
-    """Raises where a picture is unlike its reference; leaves both halves of the evidence."""
-    path, picture = STORED / f"{name}.png", small(picture)
-    if os.environ.get("SHOTS") == "renew":
-        STORED.mkdir(exist_ok=True)
-        picture.quantize(256, dither=Image.Dither.NONE).save(path, optimize=True)
-        return ""
-    share, where = unlike(picture, Image.open(path).convert("RGB"))
-    if share <= 1:
-        return ""
-    LEFT.mkdir(exist_ok=True)
-    picture.save(LEFT / f"{name}.png")
-    red = np.uint8(255 * (1 - np.minimum(where / min(share, 1e9), 1)))  # of another size: all of it
-    Image.fromarray(np.stack([np.full_like(red, 255), red, red], -1)).save(
-        LEFT / f"{name}_difference.png")
-    return f"{LEFT / name}.png is unlike {path} ({share:.1f} times what may be)"
 
 
 def pixels(one, other, by=0):
@@ -167,23 +111,19 @@ class Screen:
 
 
 @pytest.fixture(scope="module")
-def screen(browser, lab, tmp_path_factory):
-    path = tmp_path_factory.mktemp("shots") / "shots.ipynb"
+def screen(browser, lab):
     cells = [FIRST, *(f"shown['{name}', {twin}] = {make}\ndisplay(shown['{name}', {twin}].widget())"
                       for name, make in MAKE.items() for twin in range(2))]
-    python = {"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}}
-    nbformat.write(
-        new_notebook(cells=[new_code_cell(cell) for cell in cells], metadata=python), path)
     context = browser.new_context(viewport={"width": 1400, "height": 1500})
     context.grant_permissions(["clipboard-read", "clipboard-write"])
     page = context.new_page()
     page.set_default_timeout(60_000)
-    page.goto(lab.url(path))
+    page.goto(lab.new(cells))
     page.wait_for_function(READY)
     # As wide everywhere, whatever the frame of the page takes.
     page.add_style_tag(content=".jp-OutputArea-output:has(.vq-stage) {width: 968px; flex: none}"
                                ".jp-WindowedPanel-outer {padding-bottom: 1500px !important}")
-    page.evaluate(RUN)
+    command(page, "notebook:run-all-cells")
     count = 2 * sum(map(len, STAGES.values()))
     page.wait_for_function("n => document.querySelectorAll('.vq-stage').length === n", arg=count)
     screen = Screen(page)
@@ -246,69 +186,3 @@ def test_a_shared_line_gives_the_same_pixels(screen):
     field.press("Enter")
     screen.rest()
     assert pixels(shared, screen.shots("collapse", 1)[1]) == 0
-
-
-HUES = {"collapse": ((230, 159, 0), (0, 114, 178)), "duel": ((230, 159, 0), (0, 114, 178)),
-        "gradients": ((213, 94, 0), (0, 158, 115)), "phase_film": ((213, 94, 0), (0, 158, 115)),
-        "kernel": ((0, 114, 178), (213, 94, 0))}  # fmt: skip
-PARTS = {  # shares of the width and the height: a panel, a legend
-    "collapse": ((0.54, 0.5, 1, 0.75), (0.7, 0, 1, 0.07)),
-    "duel": ((0.36, 0.7, 0.68, 1), (0.66, 0, 1, 0.06)),
-    "gradients": ((0.36, 0.1, 0.76, 0.7), (0, 0, 1, 0.09)),
-    "phase_film": ((0.5, 0.5, 1, 0.75), (0.5, 0, 1, 0.09)),
-    "kernel": ((0.45, 0.15, 1, 1), (0, 0.07, 1, 0.14)),
-}
-
-
-def moved(picture, right, down):
-    out = Image.new("RGB", picture.size, "white")
-    out.paste(picture, (right, down))
-    return out
-
-
-def without(picture, part):
-    """A picture with one part painted over, and that part."""
-    box = tuple(round(share * side) for share, side in zip(part, picture.size * 2, strict=True))
-    out = picture.copy()
-    out.paste("white", box)
-    return out, picture.crop(box)
-
-
-@pytest.mark.parametrize("name", PARTS)
-def test_the_comparison_notices(name):
-    stored = Image.open(STORED / f"{name}.png").convert("RGB")
-    assert unlike(stored, stored)[0] == 0
-    x, (one, other) = np.asarray(stored).copy(), HUES[name]
-    places = [abs(x - np.array(hue)).max(-1) < 40 for hue in (one, other)]
-    x[places[0]], x[places[1]] = other, one
-    panel, legend = PARTS[name]
-    elsewhere, cut = without(stored, legend)
-    elsewhere.paste(cut, (0, stored.height - cut.height))
-    aside, cut = without(stored, panel)
-    aside.paste(cut, (round(panel[0] * stored.width) - 20 // HALF, round(panel[1] * stored.height)))
-    broken = {
-        "two colours swapped": Image.fromarray(x),
-        "20 pixels to the right": moved(stored, 20 // HALF, 0),
-        "20 pixels down": moved(stored, 0, 20 // HALF),
-        "no panel": without(stored, panel)[0],
-        "a panel 20 pixels aside": aside,
-        "no legend": without(stored, legend)[0],
-        "legend below": elsewhere,
-        "another size": stored.resize((stored.width - 4, stored.height)),
-    }
-    shares = {what: unlike(picture, stored)[0] for what, picture in broken.items()}
-    assert min(shares.values()) > 1, shares
-    # What another machine does to edges passes.
-    assert unlike(moved(stored, 1, 0), stored)[0] < 1
-
-
-def test_what_is_unlike_is_left_to_be_seen(tmp_path, monkeypatch):
-    monkeypatch.delenv("SHOTS", raising=False)
-    monkeypatch.setattr(f"{__name__}.LEFT", tmp_path / "left")
-    stored = Image.open(STORED / "duel.png").convert("RGB")
-    large = stored.resize((stored.width * HALF, stored.height * HALF))
-    assert compare("duel", large) == "" and not (tmp_path / "left").exists()
-    assert "unlike" in compare("duel", moved(large, 0, 20))
-    assert compare("duel", large.crop((0, 0, 400, 400))).endswith("(inf times what may be)")
-    left = sorted(p.name for p in (tmp_path / "left").iterdir())
-    assert left == ["duel.png", "duel_difference.png"]

@@ -8,6 +8,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
+from ...drift.store import fingerprint
 from .sweep import STEPS, compare, plan
 
 
@@ -28,7 +29,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     given = parser.parse_args(arguments)
     began = time.monotonic()
     table = compare(given.seeds, images=given.images, steps=given.steps, only=given.only,
-                    store=given.store, workers=given.workers)  # fmt: skip
+                    store=given.store / fingerprint(), workers=given.workers)  # fmt: skip
     given.out.parent.mkdir(parents=True, exist_ok=True)
     table.to_csv(given.out, index=False, float_format="%.5g", lineterminator="\n")
     print(f"vqlab: {len(table)} runs in {given.out}, {time.monotonic() - began:.0f} s")
