@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import copy
 import functools
+import math
 from collections.abc import Sequence
 from typing import Any, NamedTuple, Protocol, Self
 
@@ -94,17 +95,18 @@ def _centre(latents: Tensor, codes: Tensor) -> tuple[Tensor, bool]:
     float64 where float32 does not hold the mean.
     """
     mean = latents.mean(0)
-    if not torch.isfinite(mean).all():
+    if not math.isfinite(float(mean.sum())):
         refuse_nonfinite("latents", latents)
         return latents.double().mean(0), False
     some, table = latents[:: -(-len(latents) // 256)], codes[:: -(-len(codes) // 256)]
     other = table.mean(0)
-    spread = torch.linalg.vector_norm(some - mean, dim=1).mean()
-    near = torch.linalg.vector_norm(table - mean, dim=1).min() + spread
-    radius = torch.linalg.vector_norm(table - other, dim=1).max()
-    apart = torch.linalg.vector_norm(other - mean) + spread
+    norm = torch.linalg.vector_norm
+    spread = float(norm(some - mean, dim=1).mean())
+    near = float(norm(table - mean, dim=1).min()) + spread
+    radius = float(norm(table - other, dim=1).max())
+    apart = float(norm(other - mean)) + spread
     # Scores differ by about apart * radius; bf16 is off by 2^-8 of apart^2 / 2.
-    told_apart = bool(radius > apart / 8)
+    told_apart = radius > apart / 8
     if radius * (apart + radius) < near * (spread + near):
         return other, told_apart
     return mean, told_apart
@@ -142,7 +144,7 @@ def _search(latents: Tensor, codes: Tensor, filter_: Filter) -> Array:
         return _candidates(latents[rows], codes, span, copy.copy(filter_), table, plan.block)
 
     def finish(rows: slice, parts: list[_Candidates]) -> None:
-        _finish(latents[rows].numpy(), codes.numpy(), parts, found[rows])
+        _finish(latents[rows], codes, parts, found[rows])
 
     if len(plan.spans) == 1:
         crew.map(lambda rows: finish(rows, [candidates(rows, plan.spans[0])]), plan.rows)
@@ -152,13 +154,15 @@ def _search(latents: Tensor, codes: Tensor, filter_: Filter) -> Array:
     return found
 
 
-def _finish(latents: Array, codes: Array, parts: list[_Candidates], found: Array) -> None:
+def _finish(latents: Tensor, codes: Tensor, parts: list[_Candidates], found: Array) -> None:
     """Writes the nearest of each latent's candidates to ``found``."""
-    filter_ = parts[0].filter_
-    filter_.absorb([part.filter_ for part in parts])
-    limit = filter_.threshold(np.minimum.reduce([part.lowest for part in parts]))
-    crowded = np.logical_or.reduce([part.crowded for part in parts])
-    row, code, _ = _pruned([part[:3] for part in parts], limit, crowded)
+    row, code = parts[0].row, parts[0].code
+    if len(parts) > 1:
+        filter_ = parts[0].filter_
+        filter_.absorb([part.filter_ for part in parts])
+        limit = filter_.threshold(np.minimum.reduce([part.lowest for part in parts]))
+        crowded = np.logical_or.reduce([part.crowded for part in parts])
+        row, code, _ = _pruned([part[:3] for part in parts], limit, crowded)
     found[row] = code
     several = np.bincount(row, minlength=len(found))[row] > 1
     settle(latents, codes, row[several], code[several], found)
@@ -186,8 +190,7 @@ def _candidates(
             raw = shaped(scratch.scores, filter_.dtype, rows, width)
             scores = filter_.ordered(raw)
             groups = shaped(scratch.groups, scores.dtype, rows, lanes)
-            offsets = np.arange(0, width, lanes)
-            by_group, flat_scores = scores.view(rows, GROUP, lanes), scores.view(-1).numpy()
+            by_group = scores.view(rows, GROUP, lanes)
         right = table[start : start + width] if kept else table[:width]
         if not kept:
             filter_.write_codes(codes[start:stop], right)
@@ -212,12 +215,12 @@ def _candidates(
             near[many] = False
         flat = np.flatnonzero(near)
         at = flat // lanes
-        row = active.take(at)
-        members = (flat + row * width - at * lanes)[:, None] + offsets
-        value = flat_scores.take(members)
+        row, lane = active.take(at), flat - at * lanes
+        value = by_group[torch.from_numpy(row), :, torch.from_numpy(lane)].numpy()
         flat = np.flatnonzero(value <= limit.take(row)[:, None])
-        row = row.take(flat // GROUP)
-        code = members.take(flat) - row * width + start
+        at = flat // GROUP
+        row = row.take(at)
+        code = lane.take(at) + (flat - at * GROUP) * lanes + start
         pairs.append((row, code, value.take(flat)))
         listed += len(row)
         if listed > 2 * _CROWD * rows:
@@ -227,7 +230,9 @@ def _candidates(
         if any_crowded and crowded.all():
             break
     assert lowest is not None
-    return _Candidates(*_pruned(pairs, limit, crowded), lowest, crowded, filter_)
+    if len(pairs) > 1 or any_crowded:
+        pairs = [_pruned(pairs, limit, crowded)]
+    return _Candidates(*pairs[0], lowest, crowded, filter_)
 
 
 def _pruned(

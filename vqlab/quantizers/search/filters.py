@@ -17,6 +17,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from .plan import scratch, shaped
+
 Array = NDArray[Any]
 
 _PADDING = 1e37  # scores above every code whose norm is within the range below
@@ -142,15 +144,9 @@ class HalfFilter:
     def write_codes(self, codes: Tensor, table: Tensor) -> None:
         """The table is filled with c_b, |c_b|^2 / 2 in two parts, 1, 1."""
         body, further = table[:, : self.dim], table[:, self.dim :]
-        for part in _parts(len(codes), self.dim):
-            exact = codes[part] - self.centre
-            norm = torch.linalg.vector_norm(exact, dim=1)
-            _within(norm, _LARGEST)
-            body[part] = exact
-            rounded = body[part].float()
-            _split(torch.linalg.vector_norm(rounded, dim=1).square_().div_(2), further[part])
-            off = torch.linalg.vector_norm(rounded.sub_(exact), dim=1)
-            self.share = max(self.share, float((off / norm.clamp_min_(1e-30)).max()) * 1.001)
+        norm, rounded, off = _rounded(codes, self.centre, 1, body[: len(codes)])
+        _split(rounded.square_().mul_(0.5), further[: len(codes)])
+        self.share = max(self.share, float(off.div_(norm.clamp_min_(1e-30)).max()) * 1.001)
         further[:, 2:] = 1
         table[len(codes) :] = 0
         table[len(codes) :, self.dim] = _PADDING
@@ -159,19 +155,10 @@ class HalfFilter:
         """(R, D + 4): -x_b, 1, 1, |x_b|^2 / 2 + m in two parts."""
         table = torch.empty(len(latents), self.columns, dtype=self.dtype)
         body, further = table[:, : self.dim], table[:, self.dim :]
-        remembered: Array = np.empty((3, len(latents)), np.float32)
-        self.norm, self.margin, self.off = remembered
-        for part in _parts(len(latents), self.dim):
-            exact = self.centre - latents[part]
-            norm = torch.linalg.vector_norm(exact, dim=1)
-            _within(norm, _LARGEST)
-            body[part] = exact
-            rounded = body[part].float()
-            square = torch.linalg.vector_norm(rounded, dim=1).square_()
-            margin = square * (3 * self.error) + _UNDERFLOW
-            _split(square / 2 + margin, further[part, 2:])
-            off = torch.linalg.vector_norm(rounded.sub_(exact), dim=1)
-            self.norm[part], self.margin[part], self.off[part] = norm, margin, off * 1.001
+        norm, rounded, off = _rounded(latents, self.centre, -1, body)
+        margin = rounded.square_() * (3 * self.error) + _UNDERFLOW
+        _split(torch.add(margin, rounded, alpha=0.5), further[:, 2:])
+        self.norm, self.margin, self.off = norm.numpy(), margin.numpy(), off.mul_(1.001).numpy()
         further[:, :2] = 1
         return table
 
@@ -200,9 +187,25 @@ class HalfFilter:
         self.share = max(self.share, *(other.share for other in others))
 
 
+def _rounded(table: Tensor, centre: Tensor, sign: int, out: Tensor) -> Tensor:
+    """(3, R) norms: of rows less the centre; of these rounded, with the sign in ``out``; of the loss."""
+    lengths = torch.empty(3, len(table))
+    for part in _parts(len(table), len(centre)):
+        # The block of scores is not yet in use: fresh memory would cost more than the arithmetic.
+        exact, rounded = shaped(scratch.scores, torch.float32, 2, *table[part].shape)
+        torch.sub(*(table[part], centre)[::sign], out=exact)
+        norm, length, off = lengths[:, part]
+        torch.linalg.vector_norm(exact, dim=1, out=norm)
+        rounded.copy_(out[part].copy_(exact))
+        torch.linalg.vector_norm(rounded, dim=1, out=length)
+        torch.linalg.vector_norm(rounded.sub_(exact), dim=1, out=off)
+    _within(lengths[0], _LARGEST)
+    return lengths
+
+
 def _parts(size: int, dim: int) -> list[slice]:
     """Slices whose temporaries stay in the cache."""
-    step = max(1, (1 << 16) // dim)
+    step = max(1, (1 << 18) // dim)
     return [slice(at, min(at + step, size)) for at in range(0, size, step)]
 
 

@@ -69,6 +69,6 @@ class Scratch(threading.local):
 scratch = Scratch()
 
 
-def shaped(buffer: Tensor, dtype: torch.dtype, rows: int, columns: int) -> Tensor:
-    """The buffer's start as a table."""
-    return buffer.view(dtype)[: rows * columns].view(rows, columns)
+def shaped(buffer: Tensor, dtype: torch.dtype, *shape: int) -> Tensor:
+    """The buffer's start as a tensor."""
+    return buffer.view(dtype)[: math.prod(shape)].view(shape)
