@@ -276,6 +276,15 @@ def test_half_precision_is_used_where_it_wins(monkeypatch, amx, avx):
             cached.cache_clear()
 
 
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_rows_longer_than_the_scratch_buffer(dtype):
+    # Two codes a hair apart, so that the differences are formed, too.
+    codes = torch.randn(9, 1_400_000, dtype=dtype, generator=torch.Generator().manual_seed(0))
+    codes[3] = codes[7] + 1e-4
+    found = nearest_blocks(codes[[7, 3, 0]], codes)
+    assert found.tolist() == [7, 3, 0]
+
+
 def test_strided_inputs():
     latents, codes = cloud(300, 800, 32)
     assert nearest(latents.t().contiguous().t(), codes[::2]).equal(

@@ -70,5 +70,8 @@ scratch = Scratch()
 
 
 def shaped(buffer: Tensor, dtype: torch.dtype, *shape: int) -> Tensor:
-    """The buffer's start as a tensor."""
-    return buffer.view(dtype)[: math.prod(shape)].view(shape)
+    """The buffer's start as a tensor; fresh memory where it is too small (rows of 10^6 numbers)."""
+    size = math.prod(shape)
+    if size * dtype.itemsize > buffer.shape[0]:
+        return torch.empty(shape, dtype=dtype)
+    return buffer.view(dtype)[:size].view(shape)
