@@ -23,7 +23,7 @@ from .checks import refuse_nonfinite
 from .crew import Crew
 from .filters import FloatFilter, HalfFilter, OutOfRange, half_wins
 from .pairs import settle
-from .plan import GROUP, Plan, scratch, shaped, slices
+from .plan import GROUP, Plan, keeps, scratch, shaped, slices
 
 Array = NDArray[Any]
 
@@ -105,8 +105,13 @@ def _centre(latents: Tensor, codes: Tensor) -> tuple[Tensor, bool]:
     near = float(norm(table - mean, dim=1).min()) + spread
     radius = float(norm(table - other, dim=1).max())
     apart = float(norm(other - mean)) + spread
-    # Scores differ by about apart * radius; bf16 is off by 2^-8 of apart^2 / 2.
+    # Scores differ by about apart * radius; bf16 is off by 2^-8 of apart^2 / 2, or, where the
+    # length of the codes is known before any score, of apart * radius. Then they differ enough
+    # unless codes come in heaps: one in ten is followed by another of its heap.
     told_apart = radius > apart / 8
+    if not told_apart and keeps(len(mean) + 4, torch.bfloat16, len(codes)) and len(table) > 1:
+        gaps = norm(table[1:] - table[:-1], dim=1)
+        told_apart = float(gaps.kthvalue(1 + len(gaps) // 10).values) > radius / 16
     if radius * (apart + radius) < near * (spread + near):
         return other, told_apart
     return mean, told_apart

@@ -112,21 +112,35 @@ class FloatFilter:
 
 
 class HalfFilter:
-    """Scores s = d_b^2 / 2 + m in bf16, d_b the distance of x and c after rounding both to bf16.
+    """Scores s = |c_b|^2 / 2 - x_b.c_b + w + m in bf16, of x and c rounded to bf16, x_b and c_b.
 
-    The halves of the squared norms enter as further columns, each split into two bf16 numbers, so
-    that they are off by 2^-16 of themselves. Products accumulate in float32 (u = 2^-24, twice that
-    allowed for), and the result is rounded to bf16 (2^-8 of itself):
+    With C the largest |c_b| and p = min(|x_b|, C), w = p (|x_b| - p / 2) is the least that keeps
+    s >= 0 whatever the code: where all codes are short, s is small, and bf16's steps are fine.
+    While C is not known it counts as infinite; then w = |x_b|^2 / 2. In general
+    s = d_b^2 / 2 - v + m, with d_b = |x_b - c_b| and v = |x_b|^2 / 2 - w = (|x_b| - p)^2 / 2.
+
+    |c_b|^2 / 2 and w + m are further columns, each split into two bf16 numbers, so that they are
+    off by 2^-16 of themselves. Products accumulate in float32 (u = 2^-24, twice that allowed for),
+    and the result is rounded to bf16 (2^-8 of itself):
 
         |error| <= e = g r^2 / 2,  g = (2 D + 16) 2^-23 + 2^-15,  then 2^-8 s.
 
-    m = 3 g |x|^2 exceeds e wherever s could come out negative (then r <= 2 |x| / (1 - sqrt(g))), so
-    scores are >= 0 and order like their bits, read as int16.
-    By the triangle inequality |d_b - d| <= |x - x_b| + |c - c_b| = h. With the lowest score s' and
-    a = s' (1 + 1.01 2^-8), both the nearest code and the one of score s' have
+    m = 3 g p |x_b| exceeds e wherever s could come out negative (if p = |x_b|, then there
+    r <= 2 |x| / (1 - sqrt(g)); else the magnitudes add up to 2 C |x_b| at most), so scores are >= 0
+    and order like their bits, read as int16. Two bounds on the nearest code's, of which the smaller
+    counts; s' is the lowest score.
+
+    By the triangle inequality |d_b - d| <= |x - x_b| + |c - c_b| = h. With
+    a = s' (1 + 1.01 2^-8) + v, both the nearest code and the one of score s' have
     r <= 1.1 (2 |x| + sqrt(2 a)), as 1 - sqrt(g) - 2^-8 > 1 / 1.1, and the nearest has
 
-        d_b <= sqrt(2 a + g r^2) + 2 h,  s <= (d_b^2 / 2 + m + e) (1 + 2^-8).
+        d_b <= sqrt(2 a + g r^2) + 2 h,  s <= (d_b^2 / 2 - v + m + e) (1 + 2^-8).
+
+    That holds whatever the other codes are. Where all are short, the products are the better
+    measure: rounding moves |c|^2 / 2 - x.c by at most h' = |x - x_b| |c| + (|x_b| + |c|) |c - c_b|,
+    taken with the largest |c| and |c - c_b|, and e <= e' = g C (2.1 |x_b| + C). So the nearest has
+
+        s <= (s' (1 + 1.01 2^-8) + 2 h' + 2 e') (1 + 2^-8).
     """
 
     dtype = torch.bfloat16
@@ -136,29 +150,33 @@ class HalfFilter:
         self.centre, self.dim = centre, len(centre)
         self.columns = self.dim + 4
         self.error = (2 * self.dim + 16) * 2.0**-23 + 2.0**-15
-        # |c - c_b| as a share of |c|, the largest so far.
-        self.share = 0.0
+        # The largest of the codes written so far: |c_b|; |c - c_b|; that as a share of |c|.
+        self.radius, self.loss, self.share = 0.0, 0.0, 0.0
         self.norm: Array = np.empty(0)
-        self.off, self.margin = self.norm, self.norm
+        self.off, self.margin, self.void = self.norm, self.norm, self.norm
 
     def write_codes(self, codes: Tensor, table: Tensor) -> None:
         """The table is filled with c_b, |c_b|^2 / 2 in two parts, 1, 1."""
         body, further = table[:, : self.dim], table[:, self.dim :]
         norm, rounded, off = _rounded(codes, self.centre, 1, body[: len(codes)])
-        _split(rounded.square_().mul_(0.5), further[: len(codes)])
+        self.radius = max(self.radius, float(rounded.max()))
+        self.loss = max(self.loss, float(off.max()) * 1.001)
         self.share = max(self.share, float(off.div_(norm.clamp_min_(1e-30)).max()) * 1.001)
+        _split(rounded.square_().mul_(0.5), further[: len(codes)])
         further[:, 2:] = 1
         table[len(codes) :] = 0
         table[len(codes) :, self.dim] = _PADDING
 
     def row_table(self, latents: Tensor) -> Tensor:
-        """(R, D + 4): -x_b, 1, 1, |x_b|^2 / 2 + m in two parts."""
+        """(R, D + 4): -x_b, 1, 1, w + m in two parts."""
         table = torch.empty(len(latents), self.columns, dtype=self.dtype)
         body, further = table[:, : self.dim], table[:, self.dim :]
         norm, rounded, off = _rounded(latents, self.centre, -1, body)
-        margin = rounded.square_() * (3 * self.error) + _UNDERFLOW
-        _split(torch.add(margin, rounded, alpha=0.5), further[:, 2:])
+        short = rounded.clamp_max(self.radius or np.inf)
+        margin = (short * rounded).mul_(3 * self.error).add_(_UNDERFLOW)
+        _split(torch.addcmul(margin, short, rounded.sub(short, alpha=0.5)), further[:, 2:])
         self.norm, self.margin, self.off = norm.numpy(), margin.numpy(), off.mul_(1.001).numpy()
+        self.void = rounded.sub_(short).square_().mul_(0.5).numpy()
         further[:, :2] = 1
         return table
 
@@ -173,22 +191,32 @@ class HalfFilter:
     def threshold(self, lowest: Array) -> Array:
         """The bound above, rounded up, as bits."""
         least = _from_bits(lowest) * self._UP
-        near = np.sqrt(2 * least)
-        reach = 1.1 * (2 * self.norm + near)
+        twice = 2 * (least + self.void)
+        reach = 1.1 * (2 * self.norm + np.sqrt(twice))
         spread = self.error * reach * reach
         blur = self.off + self.share * (reach - self.norm)
-        far = np.sqrt(2 * least + spread) + 2 * blur
-        limit = (0.5 * far * far + self.margin + 0.5 * spread) * self._UP
+        far = np.sqrt(twice + spread) + 2 * blur
+        one = 0.5 * far * far - self.void + self.margin + 0.5 * spread
+        # norm + off is no less than |x_b|, radius + loss no less than any |c|
+        longest = self.radius + self.loss
+        factor = self.loss + 2.1 * self.error * self.radius
+        other = self.off * (longest + factor) + self.norm * factor
+        other += longest * self.loss + self.error * self.radius**2
+        limit = np.minimum(one, least + 2.02 * other) * self._UP
         bits: Array = (limit.view(np.int32) >> 16).astype(np.int16) + np.int16(1)
         return bits
 
     def absorb(self, others: Sequence[HalfFilter]) -> None:
-        """Takes the largest of the shares."""
-        self.share = max(self.share, *(other.share for other in others))
+        """Takes the largest of what the codes told."""
+        for name in ("radius", "loss", "share"):
+            setattr(self, name, max(getattr(each, name) for each in (self, *others)))
 
 
 def _rounded(table: Tensor, centre: Tensor, sign: int, out: Tensor) -> Tensor:
-    """(3, R) norms: of rows less the centre; of these rounded, with the sign in ``out``; of the loss."""
+    """(3, R) norms of the rows less the centre, of these in bf16, and of what that loses.
+
+    The bf16 rows, times the sign, are written to ``out``.
+    """
     lengths = torch.empty(3, len(table))
     for part in _parts(len(table), len(centre)):
         # The block of scores is not yet in use: fresh memory would cost more than the arithmetic.

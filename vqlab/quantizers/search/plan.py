@@ -32,7 +32,7 @@ class Plan:
         scores = _BLOCK_BYTES // workers // dtype.itemsize
         square = 1 << math.ceil(math.log2(scores) / 2)
         self.width = _grouped(size)
-        self.kept = self.width * columns * dtype.itemsize <= _KEEP_BYTES
+        self.kept = keeps(columns, dtype, size)
         most = _ROW_BYTES // dtype.itemsize
         if self.kept:
             most = max(square, min(scores // self.width, _MOST_ROWS))
@@ -46,6 +46,11 @@ class Plan:
         # A block's own table of codes must not outgrow its scores.
         longest = max(self.rows[0].stop, columns)
         self.block = max(GROUP, min(self.width, scores // longest // GROUP * GROUP))
+
+
+def keeps(columns: int, dtype: torch.dtype, size: int) -> bool:
+    """Whether one table of all codes is made."""
+    return _grouped(size) * columns * dtype.itemsize <= _KEEP_BYTES
 
 
 def _grouped(size: int) -> int:
