@@ -11,7 +11,7 @@ from __future__ import annotations
 import copy
 import functools
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple, Protocol, Self
 
 import numpy as np
@@ -63,27 +63,30 @@ def nearest_blocks(latents: Tensor, codes: Tensor, half: bool | None = None) -> 
         latents: (N, D), N >= 1, contiguous float32 or float64 on the CPU. codes: (K, D), likewise.
         half: whether to filter in bf16 first; None where that is faster.
     """
-    centre, told_apart = _centre(latents, codes)
-    filters: list[Filter] = []
-    if latents.dtype == torch.float32 and centre.dtype == torch.float32:
-        if half if half is not None else told_apart and half_wins(len(latents), *codes.shape):
-            filters.append(HalfFilter(centre))
-        filters.append(FloatFilter(centre))
-    filters.append(FloatFilter(centre.double()))
     found = np.full(len(latents), -1)
-    for level in filters:
+    for filter_ in _filters(latents, codes, half):
         left = np.flatnonzero(found < 0)
         rest = latents if len(left) == len(found) else latents[torch.from_numpy(left)]
         try:
-            found[left] = _search(rest, codes, level)
+            found[left] = _search(rest, codes, filter_)
         except OutOfRange:
             refuse_nonfinite("codes", codes)
         if found.min() >= 0:
             break
     else:
         left = np.flatnonzero(found < 0)
-        found[left] = _lowest(latents[torch.from_numpy(left)], codes, filters[-1])
+        found[left] = _lowest(latents[torch.from_numpy(left)], codes, filter_)
     return torch.from_numpy(found)
+
+
+def _filters(latents: Tensor, codes: Tensor, half: bool | None) -> Iterator[Filter]:
+    """From the fastest to the most precise."""
+    centre, told_apart = _centre(latents, codes)
+    if latents.dtype == torch.float32 and centre.dtype == torch.float32:
+        if half if half is not None else told_apart and half_wins(len(latents), *codes.shape):
+            yield HalfFilter(centre)
+        yield FloatFilter(centre)
+    yield FloatFilter(centre.double())
 
 
 def _centre(latents: Tensor, codes: Tensor) -> tuple[Tensor, bool]:
@@ -134,11 +137,16 @@ def _search(latents: Tensor, codes: Tensor, filter_: Filter) -> Array:
     plan = Plan(filter_.columns, filter_.dtype, len(latents), len(codes), crew.workers)
     found = np.full(len(latents), -1)
     table = torch.empty(0)
+
+    def own() -> Filter:
+        # What it remembers of some rows is one thread's own; what of some codes, these rows' own.
+        return filter_ if crew.workers == 1 and plan.kept else copy.copy(filter_)
+
     if plan.kept:
         table = torch.empty(plan.width, filter_.columns, dtype=filter_.dtype)
 
         def write(part: slice) -> Filter:
-            mine = copy.copy(filter_)
+            mine = own()
             last = part.stop == len(codes)
             mine.write_codes(codes[part], table[part.start : None if last else part.stop])
             return mine
@@ -146,7 +154,7 @@ def _search(latents: Tensor, codes: Tensor, filter_: Filter) -> Array:
         filter_.absorb(crew.map(write, slices(len(codes), -(-len(codes) // crew.workers))))
 
     def candidates(rows: slice, span: slice) -> _Candidates:
-        return _candidates(latents[rows], codes, span, copy.copy(filter_), table, plan.block)
+        return _candidates(latents[rows], codes, span, own(), table, plan.block)
 
     def finish(rows: slice, parts: list[_Candidates]) -> None:
         _finish(latents[rows], codes, parts, found[rows])
@@ -188,7 +196,7 @@ def _candidates(
     pairs: list[tuple[Array, Array, Array]] = []
     for start in range(span.start, span.stop, block):
         stop = min(start + block, span.stop)
-        # Group g of a block holds its codes g, g + L, ..., L = width / 8: lanes run along codes.
+        # Group g of a block holds its codes g, g + L, ..., L = width / GROUP: lanes run along them.
         lanes = -(-(stop - start) // GROUP)
         if width != lanes * GROUP:
             width = lanes * GROUP

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 # Scores are reduced to the lowest of this many codes before any is looked at.
-GROUP = 8
+GROUP = 16
 # Bytes of all threads' blocks of scores, and of a table of codes kept between blocks.
 _BLOCK_BYTES, _KEEP_BYTES = 10 << 20, 9 << 20
 # Latents of a block: at most the first, where codes are few; no fewer than the second, even if it
