@@ -11,7 +11,7 @@ from torch import Tensor
 # Scores are reduced to the lowest of this many codes before any is looked at.
 GROUP = 16
 # Bytes of all threads' blocks of scores, and of a table of codes kept between blocks.
-_BLOCK_BYTES, _KEEP_BYTES = 10 << 20, 9 << 20
+_BLOCK_BYTES, _KEEP_BYTES = 8 << 20, 9 << 20
 # Latents of a block: at most the first, where codes are few; no fewer than the second, even if it
 # is to occupy another thread. Where the table of codes is made anew for each block, many.
 _MOST_ROWS, _LEAST_ROWS, _ROW_BYTES = 4096, 256, 8192
@@ -30,12 +30,13 @@ class Plan:
         self, columns: int, dtype: torch.dtype, count: int, size: int, workers: int
     ) -> None:
         scores = _BLOCK_BYTES // workers // dtype.itemsize
-        square = 1 << math.ceil(math.log2(scores) / 2)
+        # Products are faster where the side of a block that the codes take is a power of two.
+        side = 1 << int(math.log2(scores) / 2)
         self.width = _grouped(size)
         self.kept = keeps(columns, dtype, size)
         most = _ROW_BYTES // dtype.itemsize
         if self.kept:
-            most = max(square, min(scores // self.width, _MOST_ROWS))
+            most = min(scores // min(self.width, side), _MOST_ROWS)
         parts = -(-count // most)
         # A multiple of the threads; but where each would make the same table, they share the codes.
         even = -(-parts // workers) * workers
@@ -45,7 +46,7 @@ class Plan:
         self.spans = slices(size, _grouped(-(-size // max(1, workers // parts))))
         # A block's own table of codes must not outgrow its scores.
         longest = max(self.rows[0].stop, columns)
-        self.block = max(GROUP, min(self.width, scores // longest // GROUP * GROUP))
+        self.block = max(GROUP, min(self.width, side, scores // longest // GROUP * GROUP))
 
 
 def keeps(columns: int, dtype: torch.dtype, size: int) -> bool:
