@@ -10,7 +10,9 @@ export PLOTLY_RENDERER=plotly_mimetype    # the PNG beside a stored figure is th
 cores=$(getconf _NPROCESSORS_ONLN 2>/dev/null || echo 2)
 [ "$cores" -le 8 ] || cores=8
 
+order=$("$PY" .make/order.py) || exit 1
+
 # A cell that takes minutes hangs: the longest takes half a minute, more on a busy machine.
 exec "$PY" -m pytest -q --tb=short -rfEs -n $((cores + 1)) --dist loadscope --no-loadscope-reorder \
     --nbval-lax --nbval-current-env --nbval-sanitize-with notebooks/sanitize.cfg \
-    --nbval-cell-timeout 300 $("$PY" .make/order.py)
+    --nbval-cell-timeout 300 $order

@@ -97,7 +97,7 @@ def machine() -> str:
     """One line on the processor and the versions."""
     import torch
 
-    from vqlab.quantizers.search.filters import half_is_fast
+    from vqlab.quantizers.search.half import half_is_fast
 
     model = platform.processor() or platform.machine()
     try:

@@ -22,7 +22,7 @@ from vqlab.drift.sources import make_source
 from vqlab.measure.watch import Hook
 from vqlab.quantizers.search import nearest
 from vqlab.quantizers.search.blocks import nearest_blocks
-from vqlab.quantizers.search.filters import half_is_fast
+from vqlab.quantizers.search.half import half_is_fast
 from vqlab.vision import Autoencoder, synthetic_faces
 
 try:

@@ -12,6 +12,7 @@ import subprocess
 import sys
 import sysconfig
 import venv
+from contextlib import suppress
 
 import pytest
 from lessons import ROOT
@@ -32,9 +33,9 @@ def copy(tmp_path_factory):
     """What a clone of this repository would hold."""
     folder = tmp_path_factory.mktemp("binder") / "src"
     tracked = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
-    for name in sh(tracked, cwd=ROOT).split("\0"):
-        if name and (ROOT / name).is_file():
-            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+    for name in sh(tracked, cwd=ROOT).split("\0")[:-1]:
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        with suppress(FileNotFoundError, IsADirectoryError):  # deleted, or by another test just now
             shutil.copy2(ROOT / name, folder / name)
     return folder
 

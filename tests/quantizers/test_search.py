@@ -13,11 +13,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import vqlab
-from vqlab.quantizers.search import filters, nearest
+from vqlab.quantizers.search import nearest
 from vqlab.quantizers.search.blocks import nearest_blocks
 from vqlab.quantizers.search.crew import Crew
 from vqlab.quantizers.search.device import nearest_device
-from vqlab.quantizers.search.filters import FloatFilter, HalfFilter
+from vqlab.quantizers.search.filters import FloatFilter
+from vqlab.quantizers.search.half import (
+    HalfFilter,
+    half_is_fast,
+    half_is_supported,
+    half_wins,
+)
 from vqlab.quantizers.search.operator import _nearest_code
 from vqlab.quantizers.search.small import nearest_block, nearest_tree, wants_tree
 
@@ -35,7 +41,7 @@ NO_HALF = "this processor has no bf16 products with float32 sums, which the boun
 
 @pytest.fixture(params=list(WAYS))
 def way(request):
-    if request.param == "bf16 blocks" and not filters.half_is_supported():
+    if request.param == "bf16 blocks" and not half_is_supported():
         pytest.skip(
             "this processor has no bf16 products with float32 sums, which the bound assumes"
         )
@@ -90,7 +96,7 @@ def test_any_shape(data):
     repeats = data.draw(st.integers(0, size), "repeats")
     codes[:repeats] = codes[torch.arange(repeats) // 3]
     ways = ["chosen", "one block", "float32 blocks"]
-    for name in ways + ["bf16 blocks"] * filters.half_is_supported():
+    for name in ways + ["bf16 blocks"] * half_is_supported():
         assert_nearest(WAYS[name](latents, codes), latents, codes)
 
 
@@ -151,7 +157,7 @@ def test_codes_on_a_sphere(way):
 def test_long_searches_prune():
     # Several blocks of codes, several of latents, and a last one of neither full width nor height.
     latents, codes = cloud(2100, 3001, 17)
-    for half in [False] + [True] * filters.half_is_supported():
+    for half in [False] + [True] * half_is_supported():
         assert_nearest(nearest_blocks(latents, codes, half), latents, codes, lowest=True)
 
 
@@ -165,7 +171,7 @@ def test_codes_approach_block_by_block():
 @pytest.mark.parametrize("kind", [FloatFilter, HalfFilter])
 @pytest.mark.parametrize("dim", [3, 64, 256])
 def test_threshold_reaches_the_nearest(kind, dim):
-    if kind is HalfFilter and not filters.half_is_supported():
+    if kind is HalfFilter and not half_is_supported():
         pytest.skip(NO_HALF)
     latents, codes = cloud(400, 800, dim, offset=3.0)
     codes = torch.cat([codes, latents[:100] + 1e-4 * codes[:100]])
@@ -191,7 +197,7 @@ def test_threshold_reaches_the_nearest(kind, dim):
 @pytest.mark.parametrize("longest", [1, 30, 1e4])
 @pytest.mark.parametrize("length", [1, 0.1, 1e-3, 1e-6])
 def test_short_codes_known_before_their_scores(length, longest, aligned):
-    if not filters.half_is_supported():
+    if not half_is_supported():
         pytest.skip(NO_HALF)
     latents, codes = cloud(400, 800, 64)
     codes *= length
@@ -231,7 +237,7 @@ def test_codes_close_together_take_one_product(spread, clusters, monkeypatch):
 
 @pytest.mark.parametrize("kind", [FloatFilter, HalfFilter])
 def test_without_the_bound_it_errs(kind, monkeypatch):
-    if kind is HalfFilter and not filters.half_is_supported():
+    if kind is HalfFilter and not half_is_supported():
         pytest.skip(NO_HALF)
     latents, codes = cloud(2000, 3000, 256 if kind is HalfFilter else 32)
     if kind is FloatFilter:  # two clusters, so that no centre is near all codes
@@ -273,6 +279,28 @@ def test_extreme_scales(scale):
         assert_nearest(nearest_blocks(latents, codes, half), latents, codes)
 
 
+@pytest.mark.parametrize("scale", [5e-20, 1e-19, 1.5e-19])
+@pytest.mark.parametrize("dim", [16, 64, 256])
+def test_products_that_underflow_in_bf16(dim, scale):
+    latents, codes = cloud(300, 520, dim)
+    codes[:300:2] = latents[::2] + 0.1 * codes[:300:2]
+    latents[150:] = latents[150:].sign()
+    codes[300:450], codes[450:] = latents[150:], 0.01 * codes[450:]
+    half = half_is_supported()
+    assert_nearest(nearest_blocks(scale * latents, scale * codes, half), latents, codes)
+
+
+@pytest.mark.parametrize("scale", [1e-12, 1e-13])
+def test_squares_that_underflow_in_a_norm(scale):
+    # What the codes lose in bf16 is so little that its squares are 0.
+    signs = torch.tensor([1.0, -1.0]).repeat(150)[:, None]
+    latents = torch.full((300, 64), scale).bfloat16().float() * signs
+    latents *= 2.0 ** (torch.arange(300) // 2 % 6)[:, None]
+    codes = 1e-20 * (1 + 2**-8 * cloud(1, 2080, 64)[1])
+    codes[1::2] = -codes[::2]
+    assert_nearest(nearest_blocks(latents, codes, half_is_supported()), latents, codes)
+
+
 def test_reduced_float32_products_do_no_harm():
     latents, codes = cloud(300, 900, 32)
     codes = codes[:1] + 0.1 * codes
@@ -286,18 +314,19 @@ def test_reduced_float32_products_do_no_harm():
 @pytest.mark.parametrize("amx", [True, False])
 @pytest.mark.parametrize("avx", [True, False])
 def test_half_precision_is_used_where_it_wins(monkeypatch, amx, avx):
-    monkeypatch.setattr(filters, "_has", lambda feature: amx if "amx" in feature else avx)
-    for cached in (filters.half_is_supported, filters.half_is_fast):
+    has = "vqlab.quantizers.search.half._has"
+    monkeypatch.setattr(has, lambda feature: amx if "amx" in feature else avx)
+    for cached in (half_is_supported, half_is_fast):
         cached.cache_clear()
     try:
-        assert filters.half_is_supported() == (amx or avx)
-        fast = filters.half_is_fast()
+        assert half_is_supported() == (amx or avx)
+        fast = half_is_fast()
         assert fast if amx else avx or not fast
-        assert filters.half_wins(4096, 8192, 64) == fast
+        assert half_wins(4096, 8192, 64) == fast
         # In few dimensions, or with few codes, its wider margin costs more than it saves.
-        assert not filters.half_wins(4096, 8192, 2) and not filters.half_wins(4096, 64, 64)
+        assert not half_wins(4096, 8192, 2) and not half_wins(4096, 64, 64)
     finally:
-        for cached in (filters.half_is_supported, filters.half_is_fast):
+        for cached in (half_is_supported, half_is_fast):
             cached.cache_clear()
 
 
@@ -467,7 +496,7 @@ for count, dim, size, half in eval(sys.argv[2]):
 def test_memory():
     # All scores at once would take 128, 64 and 32 MiB.
     shapes = [(4096, 64, 8192), (1024, 256, 16384), (128, 256, 65536)]
-    halves = [False] + [True] * filters.half_is_supported()
+    halves = [False] + [True] * half_is_supported()
     cases = [(*shape, half) for shape in shapes for half in halves]
     command = [sys.executable, "-c", MEMORY, vqlab.__path__[0], repr(cases)]
     done = subprocess.run(command, capture_output=True, text=True)

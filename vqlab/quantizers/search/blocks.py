@@ -21,7 +21,8 @@ from torch import Tensor
 
 from .checks import refuse_nonfinite
 from .crew import Crew
-from .filters import FloatFilter, HalfFilter, OutOfRange, half_wins
+from .filters import FloatFilter, OutOfRange
+from .half import HalfFilter, half_wins
 from .pairs import settle
 from .plan import GROUP, Plan, keeps, scratch, shaped, slices
 
