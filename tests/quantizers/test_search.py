@@ -214,7 +214,8 @@ def test_short_codes_known_before_their_scores(length, longest, aligned):
     best = squares(latents, codes).argmin(1).numpy()[:, None]
     assert (np.take_along_axis(scores, best, 1)[:, 0] <= limit).all()
     if longest == 1 and not aligned:
-        assert (scores <= limit[:, None]).sum(1).mean() < 6
+        listed = (scores <= limit[:, None]).sum(1).mean()
+        assert listed < 3, listed  # 1.7 to 2.0 over seeds; with C not known up to all 800
 
 
 @pytest.mark.parametrize("clusters", [1, 2])
@@ -322,9 +323,9 @@ def test_half_precision_is_used_where_it_wins(monkeypatch, amx, avx):
         assert half_is_supported() == (amx or avx)
         fast = half_is_fast()
         assert fast if amx else avx or not fast
-        assert half_wins(4096, 8192, 64) == fast
+        assert half_wins(8192, 64) == fast
         # In few dimensions, or with few codes, its wider margin costs more than it saves.
-        assert not half_wins(4096, 8192, 2) and not half_wins(4096, 64, 64)
+        assert not half_wins(8192, 2) and not half_wins(64, 64)
     finally:
         for cached in (half_is_supported, half_is_fast):
             cached.cache_clear()

@@ -84,7 +84,7 @@ def _filters(latents: Tensor, codes: Tensor, half: bool | None) -> Iterator[Filt
     """From the fastest to the most precise."""
     centre, told_apart = _centre(latents, codes)
     if latents.dtype == torch.float32 and centre.dtype == torch.float32:
-        if half if half is not None else told_apart and half_wins(len(latents), *codes.shape):
+        if half if half is not None else told_apart and half_wins(*codes.shape):
             yield HalfFilter(centre)
         yield FloatFilter(centre)
     yield FloatFilter(centre.double())

@@ -15,6 +15,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from .plan import slices
+
 Array = NDArray[Any]
 
 PADDING = 1e37  # scores above every code whose norm is within the range below
@@ -109,8 +111,7 @@ class FloatFilter:
 
 def parts(size: int, dim: int) -> list[slice]:
     """Slices whose temporaries stay in the cache."""
-    step = max(1, (1 << 18) // dim)
-    return [slice(at, min(at + step, size)) for at in range(0, size, step)]
+    return slices(size, max(1, (1 << 18) // dim))
 
 
 def within(norm: Tensor, largest: float) -> float:

@@ -38,7 +38,7 @@ class HalfFilter:
     m = 3 g p |x_b| exceeds e wherever s could come out negative (if p = |x_b|, then there
     r <= 2 |x| / (1 - sqrt(g)); else the magnitudes add up to 2 C |x_b| at most), so scores are >= 0
     and order like their bits, read as int16. m has a part beside, for bf16 products below 1.2e-38,
-    which count as 0; so may squares in a norm, and each norm taken for a bound has room for that.
+    which count as 0; so may squares in a norm: C, |x - x_b| and |c - c_b| have room for that.
     Two bounds on the nearest code's score, of which the smaller counts; s' is the lowest score.
 
     By the triangle inequality |d_b - d| <= |x - x_b| + |c - c_b| = h. With
@@ -88,12 +88,12 @@ class HalfFilter:
         body, further = table[:, : self.dim], table[:, self.dim :]
         norm, rounded, off = _rounded(latents, self.centre, -1, body)
         self.known = self.radius > 0
-        least = rounded.clamp_max(self.radius) if self.known else rounded.clone()
-        margin = (least * rounded).mul_(3 * self.error).add_(self.faint)
-        _split(torch.addcmul(margin, least, rounded.sub(least, alpha=0.5)), further[:, 2:])
+        shorter = rounded.clamp_max(self.radius) if self.known else rounded.clone()  # p
+        margin = (shorter * rounded).mul_(3 * self.error).add_(self.faint)
+        _split(torch.addcmul(margin, shorter, rounded.sub(shorter, alpha=0.5)), further[:, 2:])
         off = off.mul_(1.001).add_(self.unseen)
         self.norm, self.margin, self.off = norm.numpy(), margin.numpy(), off.numpy()
-        self.void = rounded.sub_(least).square_().mul_(0.5).numpy()
+        self.void = rounded.sub_(shorter).square_().mul_(0.5).numpy()
         further[:, :2] = 1
         return table
 
@@ -160,7 +160,7 @@ def _from_bits(bits: Array) -> Array:
     return (np.maximum(bits, 0).astype(np.int32) << 16).view(np.float32)
 
 
-def half_wins(count: int, size: int, dim: int) -> bool:
+def half_wins(size: int, dim: int) -> bool:
     """Whether the bf16 filter is worth its wider margin on this processor."""
     return size >= 512 and 16 <= dim <= 8192 and half_is_fast()
 
